@@ -1,0 +1,132 @@
+import { z } from 'zod';
+import { parseSize } from './units.ts';
+
+const KUBERNETES_VERSION = /^v1\.\d+\.\d+(-(alpha|beta|rc)\.\d+)?$/;
+
+/** A size given as `20GiB` or as a number of bytes; becomes bytes. */
+export const sizeSchema = z.union([z.string(), z.number().int().positive()]).transform((value, context) => {
+  const bytes = typeof value === 'number' ? value : parseSize(value);
+  if (bytes === undefined || bytes <= 0) {
+    context.addIssue({ code: 'custom', message: `is not a size; want something like 20GiB, got ${JSON.stringify(value)}` });
+    return z.NEVER;
+  }
+  return bytes;
+});
+
+export const formatSchema = z.enum(['qcow2', 'raw', 'ova']);
+
+/** Where kubelet, kubeadm and kubectl come from, and which release. Also the parameters of the kubernetes recipe. */
+export const kubernetesSchema = z.strictObject({
+  version: z
+    .string()
+    .regex(KUBERNETES_VERSION, 'must look like v1.36.1')
+    .default('v1.36.1')
+    .describe('Kubernetes release, with the leading v'),
+  source: z
+    .enum(['pkg', 'http', 'dir'])
+    .default('pkg')
+    .describe(
+      'pkg: the pkgs.k8s.io package repository; http: binaries from a dl.k8s.io-shaped URL; dir: the same layout in a folder of this host',
+    ),
+  url: z
+    .url({ protocol: /^https?$/ })
+    .default('https://dl.k8s.io')
+    .describe('For source http: what stands before /release/v1.x.y/bin/linux/…'),
+  dir: z.string().optional().describe('For source dir: the folder that holds release/v1.x.y/bin/linux/…'),
+  repository: z
+    .url({ protocol: /^https?$/ })
+    .default('https://pkgs.k8s.io')
+    .describe('For source pkg: what stands before /core:/stable:/v1.x/…'),
+});
+
+/** The user's own steps, after the recipes and before the seal. */
+export const provisionSchema = z.union([
+  z.strictObject({
+    shell: z.string().describe('POSIX sh, run as root with set -eu'),
+    name: z.string().optional().describe('Shown while it runs'),
+    timeoutSeconds: z.number().int().positive().default(900).describe('Deadline of the step'),
+    attempts: z.number().int().min(1).max(10).default(1).describe('How often to try in all'),
+  }),
+  z.strictObject({
+    script: z.string().describe('Path of a script on this host, relative to the image file'),
+    name: z.string().optional().describe('Shown while it runs'),
+    timeoutSeconds: z.number().int().positive().default(900).describe('Deadline of the step'),
+    attempts: z.number().int().min(1).max(10).default(1).describe('How often to try in all'),
+  }),
+  z.strictObject({
+    file: z.string().describe('Path of a file on this host, relative to the image file'),
+    to: z.string().startsWith('/').describe('Absolute path in the guest'),
+    mode: z
+      .string()
+      .regex(/^0?[0-7]{3,4}$/)
+      .default('0644')
+      .describe('Octal mode'),
+    owner: z.string().default('root:root').describe('user:group'),
+  }),
+  z.strictObject({ reboot: z.literal(true).describe('Reboot and wait until the guest is back') }),
+]);
+
+/** Which base to start from: a kind the catalog offers, or a file of this host, or another URL with its digest. */
+export const baseSchema = z.union([
+  z.enum(['cloud-image', 'bootstrap']),
+  z.strictObject({
+    file: z.string().describe('Path of a disk image on this host'),
+    format: z.enum(['qcow2', 'raw', 'vmdk']).default('qcow2').describe('Its format'),
+    sha256: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/)
+      .optional()
+      .describe('Its digest, checked before use'),
+  }),
+  z.strictObject({
+    url: z.url({ protocol: /^https?$/ }).describe('A disk image to download'),
+    format: z.enum(['qcow2', 'raw', 'vmdk']).default('qcow2').describe('Its format'),
+    sha256: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/)
+      .describe('Its digest; required, since nothing else vouches for it'),
+  }),
+  z.strictObject({
+    bootstrap: z.strictObject({
+      mirror: z
+        .url({ protocol: /^https?$/ })
+        .optional()
+        .describe('Package archive; default: the one this host uses'),
+      packages: z.array(z.string()).default([]).describe('Packages to add to the base'),
+    }),
+  }),
+]);
+
+/**
+ * The wish, validated. One setting is one field here: --help, JSON Schema and the docs table derive from it. Recipe parameters and
+ * driver options are checked against the schemas of the recipes and drivers at hand (src/config).
+ */
+export const imageSchema = z.strictObject({
+  image: z.string().describe('Operating system, a catalog name (kib-native list)'),
+  name: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9.-]*$/)
+    .optional()
+    .describe('Name of the image; default: the catalog name'),
+  arch: z.enum(['amd64', 'arm64']).default('amd64').describe('CPU architecture of the image'),
+  base: baseSchema.optional().describe('Where to start from; default: the first source the catalog has'),
+  driver: z
+    .union([z.string(), z.looseObject({ name: z.string() })])
+    .default('qemu')
+    .describe('Driver name, or its name with its options'),
+  firmware: z.enum(['bios', 'uefi']).optional().describe('Firmware of the machine; default: the first the system supports'),
+  cpus: z.number().int().min(1).max(256).default(2).describe('Virtual CPUs while building'),
+  memory: sizeSchema.default(2 * 1024 ** 3).describe('Memory while building'),
+  disk: sizeSchema.default(20 * 1024 ** 3).describe('Virtual size of the disk'),
+  formats: z.array(formatSchema).min(1).default(['qcow2']).describe('What to export'),
+  export: z.record(z.string(), z.unknown()).default({}).describe('Options per format, for instance export.qcow2.compression'),
+  kubernetes: kubernetesSchema.prefault({}).describe('Kubernetes release and where it comes from'),
+  recipes: z.record(z.string(), z.unknown()).default({}).describe('Parameters per recipe; naming an optional recipe adds it'),
+  without: z.array(z.string()).default([]).describe('Recipes to leave out'),
+  provision: z.array(provisionSchema).default([]).describe('Your own steps, after the recipes'),
+});
+
+export type ImageSpec = z.infer<typeof imageSchema>;
+export type KubernetesSpec = z.infer<typeof kubernetesSchema>;
+export type ProvisionStep = z.infer<typeof provisionSchema>;
+export type BaseChoice = z.infer<typeof baseSchema>;

@@ -1,0 +1,34 @@
+import type { BaseSource } from './base.ts';
+
+/** Names of CPU architectures as Kubernetes and Debian spell them. */
+export type Arch = 'amd64' | 'arm64';
+export type Firmware = 'bios' | 'uefi';
+export type OsFamily = 'debian' | 'rhel';
+export type PackageManager = 'apt' | 'dnf';
+
+/** What is particular about one operating system. Data only: nothing here runs. */
+export interface OsDefinition {
+  /** Catalog name, `debian13`. */
+  readonly id: string;
+  /** For people: `Debian 13 (trixie)`. */
+  readonly title: string;
+  readonly family: OsFamily;
+  /** os-release ID and VERSION_ID. */
+  readonly distribution: string;
+  readonly version: string;
+  readonly codename?: string;
+  readonly packageManager: PackageManager;
+  /** Base sources by kind, per architecture; the first kind is the default. */
+  readonly bases: Readonly<Partial<Record<Arch, readonly BaseSource[]>>>;
+  /** Which firmware the base boots on; the first is the default. */
+  readonly firmware: readonly Firmware[];
+  /** Account that cloud-init creates by default; the verdict expects no other one to be left. */
+  readonly defaultUser: string;
+  readonly selinux: boolean;
+  /** Lowest x86-64 level the user space runs on (Enterprise Linux 10 needs 3). */
+  readonly x86Level: 1 | 2 | 3;
+  /** systemd unit of the SSH server. */
+  readonly sshUnit: string;
+  /** VMware `ovf:id` and `vmw:osType` of the OVF OperatingSystemSection (CIM_OperatingSystem). */
+  readonly ovf: { readonly id: number; readonly type: string; readonly description: string };
+}

@@ -1,0 +1,49 @@
+import type { PlannedAction } from './action.ts';
+import type { Format } from './artifact.ts';
+import type { BaseSource } from './base.ts';
+import type { Check } from './check.ts';
+import type { PreviewLine } from './driver.ts';
+import type { MachineSpec } from './machine.ts';
+import type { OsDefinition } from './os.ts';
+
+/** Actions that are cached and reported together: `boot` (none), `packages`, then one layer per recipe. */
+export interface Layer {
+  readonly name: string;
+  /** Hex SHA-256 over the parent's key and the actions (design: cache keys); equal keys mean equal guests. */
+  readonly key: string;
+  readonly actions: readonly PlannedAction[];
+}
+
+/** A file the build needs, its digest known unless `checksumUrl` is still to be read. */
+export interface Requirement {
+  readonly url: string;
+  readonly sha256: string | undefined;
+  readonly checksumUrl: string | undefined;
+  readonly why: string;
+}
+
+export interface ExportStep {
+  readonly format: Format;
+  readonly options: unknown;
+}
+
+/** Everything that will happen, before anything does. JSON-serialisable but for `custom` actions' functions. */
+export interface BuildPlan {
+  readonly v: 1;
+  /** `debian13-kube-v1.36.1`: folder and file stem. */
+  readonly name: string;
+  readonly os: OsDefinition;
+  readonly base: BaseSource;
+  readonly driver: { readonly name: string; readonly options: unknown; readonly preview: readonly PreviewLine[] };
+  readonly machine: MachineSpec;
+  /** Names of the recipes with their resolved parameters, in order. */
+  readonly recipes: readonly { readonly name: string; readonly params: unknown }[];
+  readonly layers: readonly Layer[];
+  readonly checks: readonly Check[];
+  /** Runs last; its very last action removes the build's login. */
+  readonly seal: readonly PlannedAction[];
+  readonly exports: readonly ExportStep[];
+  readonly requirements: readonly Requirement[];
+  /** For manifest and OVF. */
+  readonly properties: Readonly<Record<string, string>>;
+}

@@ -1,0 +1,64 @@
+import type { z } from 'zod';
+import type { Action } from './action.ts';
+import type { Check } from './check.ts';
+import type { Arch, OsDefinition } from './os.ts';
+
+/** What a recipe may look at. Nothing here can be asked of a machine: recipes are pure. */
+export interface RecipeContext {
+  readonly os: OsDefinition;
+  readonly arch: Arch;
+  /** `v1.36.1`, when the image has Kubernetes. */
+  readonly kubernetesVersion: string | undefined;
+  /** Names of all recipes of this image, in order. */
+  readonly recipes: readonly string[];
+}
+
+/** A package repository beyond the distribution's own. */
+export interface PackageRepository {
+  /** File name without suffix: `kubernetes`. */
+  readonly name: string;
+  readonly title: string;
+  /** Armoured OpenPGP key that signs it. */
+  readonly key: string;
+  readonly apt?: { readonly uri: string; readonly suite: string; readonly components: readonly string[] };
+  readonly dnf?: {
+    readonly baseurl: string;
+    /** Packages a plain `dnf update` must not touch; installing them disables the exclusion. */
+    readonly exclude?: readonly string[];
+  };
+}
+
+export interface PackageRequest {
+  readonly name: string;
+  /** Exact version as the package manager spells it; without it the newest. */
+  readonly version?: string;
+}
+
+/**
+ * A typed replacement of an Ansible role. `repositories` and `packages` are apart from `steps`, so that the planner can install every
+ * recipe's packages in one transaction. All functions are pure: same input, same output.
+ */
+export interface Recipe<P = unknown> {
+  readonly name: string;
+  /** One line for `kib-native list` and the docs. */
+  readonly summary: string;
+  readonly params: z.ZodType<P>;
+  /** Recipes that must come earlier when they are present. */
+  readonly after?: readonly string[];
+  /** Returns problems that only show with the whole image in view; reported with the configuration's. */
+  readonly validate?: (
+    context: RecipeContext,
+    params: P,
+  ) => readonly { readonly path: string; readonly message: string; readonly hint?: string }[];
+  readonly repositories?: (context: RecipeContext, params: P) => readonly PackageRepository[];
+  readonly packages?: (context: RecipeContext, params: P) => readonly PackageRequest[];
+  readonly steps: (context: RecipeContext, params: P) => readonly Action[];
+  readonly checks?: (context: RecipeContext, params: P) => readonly Check[];
+  /** Facts for manifest and OVF: `CONTAINERD_VERSION`. */
+  readonly properties?: (context: RecipeContext, params: P) => Readonly<Record<string, string>>;
+}
+
+/** Identity function that infers the parameter type from the schema. */
+export function defineRecipe<P>(recipe: Recipe<P>): Recipe<P> {
+  return recipe;
+}

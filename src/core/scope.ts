@@ -1,0 +1,65 @@
+import { errorMessage, KibError } from './errors.ts';
+
+type Release = { readonly name: string; readonly run: () => Promise<void> | void };
+
+/**
+ * Owns resources and lets them go last-in first-out. A failing release never stops the others; all failures come out as one
+ * KIB_LEAKED error. Disposing twice does nothing the second time.
+ */
+export class Scope implements AsyncDisposable {
+  readonly #releases: Release[] = [];
+  readonly #onRelease: ((name: string, error?: unknown) => void) | undefined;
+  #closed = false;
+
+  constructor(onRelease?: (name: string, error?: unknown) => void) {
+    this.#onRelease = onRelease;
+  }
+
+  /** Registers a release and returns a function that takes it back (the resource was handed on or already freed). */
+  defer(name: string, run: () => Promise<void> | void): () => void {
+    if (this.#closed) throw new Error(`scope is closed; cannot own ${name}`);
+    const release = { name, run };
+    this.#releases.push(release);
+    return () => {
+      const index = this.#releases.indexOf(release);
+      if (index !== -1) this.#releases.splice(index, 1);
+    };
+  }
+
+  /** Owns a disposable and returns it. */
+  use<T extends AsyncDisposable>(name: string, resource: T): T {
+    this.defer(name, async () => {
+      await resource[Symbol.asyncDispose]();
+    });
+    return resource;
+  }
+
+  /** Names of what would be released, next one first. */
+  get held(): readonly string[] {
+    return this.#releases.map((release) => release.name).reverse();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    const failures: { name: string; error: unknown }[] = [];
+    for (let release = this.#releases.pop(); release !== undefined; release = this.#releases.pop()) {
+      try {
+        await release.run();
+        this.#onRelease?.(release.name);
+      } catch (error) {
+        failures.push({ name: release.name, error });
+        this.#onRelease?.(release.name, error);
+      }
+    }
+    if (failures.length === 0) return;
+    throw new KibError(
+      'KIB_LEAKED',
+      `could not clean up ${failures.map((f) => `${f.name}: ${errorMessage(f.error)}`).join('; ')}`,
+      {
+        hint: 'kib-native gc',
+        cause: failures.length === 1 ? failures[0]?.error : new AggregateError(failures.map((f) => f.error)),
+      },
+    );
+  }
+}

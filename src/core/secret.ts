@@ -1,0 +1,36 @@
+import { inspect } from 'node:util';
+
+/** A value that must never be printed: string conversion, JSON and util.inspect all give `***`. */
+export class Secret {
+  readonly #value: string;
+  readonly label: string;
+
+  /** `label` names the secret in messages: `registry password`. */
+  constructor(label: string, value: string) {
+    this.label = label;
+    this.#value = value;
+  }
+
+  /** The value itself, for the one place that needs it. */
+  reveal(): string {
+    return this.#value;
+  }
+
+  toString(): string {
+    return '***';
+  }
+
+  toJSON(): string {
+    return '***';
+  }
+
+  [inspect.custom](): string {
+    return `Secret(${this.label})`;
+  }
+}
+
+/** A function that replaces every secret's value in a text by `***`; values shorter than 4 characters are left alone. */
+export function redactor(secrets: readonly Secret[]): (text: string) => string {
+  const values = secrets.map((secret) => secret.reveal()).filter((value) => value.length >= 4);
+  return (text) => values.reduce((out, value) => out.replaceAll(value, '***'), text);
+}

@@ -1,0 +1,21 @@
+import type { HostPackages } from '../core/index.ts';
+
+/** Host programs by the packages that hold them; what `doctor` looks for and `doctor --install` installs. */
+export const TOOLS = {
+  'qemu-img': { apt: ['qemu-utils'], dnf: ['qemu-img'], brew: ['qemu'] },
+  'qemu-system-x86_64': { apt: ['qemu-system-x86'], dnf: ['qemu-system-x86-core'], brew: ['qemu'] },
+  'qemu-system-aarch64': { apt: ['qemu-system-arm'], dnf: ['qemu-system-aarch64-core'], brew: ['qemu'] },
+  swtpm: { apt: ['swtpm'], dnf: ['swtpm'], brew: ['swtpm'] },
+  xorriso: { apt: ['xorriso'], dnf: ['xorriso'], brew: ['xorriso'] },
+  gpgv: { apt: ['gpgv'], dnf: ['gnupg2'], brew: ['gnupg'] },
+  mmdebstrap: { apt: ['mmdebstrap'], dnf: ['mmdebstrap'] },
+  sfdisk: { apt: ['fdisk'], dnf: ['util-linux'] },
+  mke2fs: { apt: ['e2fsprogs'], dnf: ['e2fsprogs'] },
+  debugfs: { apt: ['e2fsprogs'], dnf: ['e2fsprogs'], brew: ['e2fsprogs'] },
+  'mkfs.vfat': { apt: ['dosfstools'], dnf: ['dosfstools'] },
+  mcopy: { apt: ['mtools'], dnf: ['mtools'] },
+  'grub-mkimage': { apt: ['grub-common'], dnf: ['grub2-tools'] },
+  'grub-fstest': { apt: ['grub-common'], dnf: ['grub2-tools-extra'] },
+} as const satisfies Record<string, HostPackages>;
+
+export type Tool = keyof typeof TOOLS;
