@@ -20,7 +20,7 @@ export const kubernetesSchema = z.strictObject({
   version: z
     .string()
     .regex(KUBERNETES_VERSION, 'must look like v1.36.1')
-    .default('v1.36.1')
+    .default('v1.36.4')
     .describe('Kubernetes release, with the leading v'),
   source: z
     .enum(['pkg', 'http', 'dir'])

@@ -43,6 +43,8 @@ export interface Recipe<P = unknown> {
   /** One line for `kib-native list` and the docs. */
   readonly summary: string;
   readonly params: z.ZodType<P>;
+  /** Left out of an image that does not name it under `recipes`. */
+  readonly optional?: boolean;
   /** Recipes that must come earlier when they are present. */
   readonly after?: readonly string[];
   /** Returns problems that only show with the whole image in view; reported with the configuration's. */

@@ -34,6 +34,11 @@ export class Scope implements AsyncDisposable {
     return resource;
   }
 
+  /** Forgets everything without releasing it: the user keeps the machine, and the journal still knows what it is made of. */
+  abandon(): void {
+    this.#releases.length = 0;
+  }
+
   /** Names of what would be released, next one first. */
   get held(): readonly string[] {
     return this.#releases.map((release) => release.name).reverse();

@@ -1,3 +1,4 @@
+import { delimiter } from 'node:path';
 import { execa, type Options } from 'execa';
 import { KibError, systemCode, throwIfAborted } from '../core/index.ts';
 import { TOOLS } from './tools.ts';
@@ -9,7 +10,7 @@ export interface RunOptions {
   readonly cwd?: string;
   /** Added to the environment. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Called with each line of standard output and standard error as it comes. */
+  /** Called with each line of standard output and standard error as it comes; progress meters end theirs with a carriage return. */
   readonly onLine?: (line: string, stream: 'stdout' | 'stderr') => void;
   /** Exit codes that are an answer, not a failure. Default: only 0. */
   readonly okCodes?: readonly number[];
@@ -19,6 +20,12 @@ export interface RunResult {
   readonly stdout: string;
   readonly stderr: string;
   readonly exitCode: number;
+}
+
+/** Folders that programs are looked for in: the environment's, and those of system programs, which users other than root lack on Debian. */
+export function searchPath(): string {
+  const dirs = (process.env['PATH'] ?? '/usr/bin:/bin').split(delimiter);
+  return [...new Set([...dirs, '/usr/local/sbin', '/usr/sbin', '/sbin'])].join(delimiter);
 }
 
 /** A failed host command; wrap it in the error of whoever must act. */
@@ -48,7 +55,7 @@ export async function run(program: string, args: readonly string[], options: Run
     forceKillAfterDelay: 5000,
     reject: false,
     stripFinalNewline: false,
-    env: { LC_ALL: 'C', ...options.env },
+    env: { LC_ALL: 'C', PATH: searchPath(), ...options.env },
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.input === undefined ? { stdin: 'ignore' } : { input: options.input }),
   } satisfies Options;
@@ -58,7 +65,7 @@ export async function run(program: string, args: readonly string[], options: Run
     onLine === undefined
       ? []
       : (['stdout', 'stderr'] as const).map(async (stream) => {
-          for await (const line of child.iterable({ from: stream })) onLine(line, stream);
+          for await (const line of splitLines(child.iterable({ from: stream, binary: true }))) onLine(line, stream);
         });
   const [result] = await Promise.all([child, ...readers.map((reader) => reader.catch(() => {}))]);
   throwIfAborted(options.signal);
@@ -71,6 +78,21 @@ export async function run(program: string, args: readonly string[], options: Run
     throw new CommandError(argv, result.exitCode, stderr, `exited with ${result.exitCode}`);
   }
   return { stdout: result.stdout ?? '', stderr, exitCode: result.exitCode };
+}
+
+async function* splitLines(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = '';
+  let afterReturn = false;
+  for await (const chunk of chunks) {
+    let text = decoder.decode(chunk, { stream: true });
+    if (afterReturn && text.startsWith('\n')) text = text.slice(1);
+    afterReturn = text.endsWith('\r');
+    const pieces = (rest + text).split(/\r\n|\n|\r/);
+    rest = pieces.pop() ?? '';
+    yield* pieces;
+  }
+  if (rest !== '') yield rest;
 }
 
 /** The error for a program that is not on PATH; names the package that holds it. */

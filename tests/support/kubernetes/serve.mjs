@@ -31,7 +31,8 @@ export async function serveDirectory(dir, { onRequest } = {}) {
     });
   });
   await new Promise((done, fail) => server.once('error', fail).listen(0, '127.0.0.1', () => done(undefined)));
-  const address = /** @type {import('node:net').AddressInfo} */ (server.address());
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error(`expected a TCP port, got ${address}`);
   /** @returns {Promise<void>} */
   const close = () =>
     new Promise((done) => {
@@ -46,8 +47,8 @@ async function answer(root, req, res, onRequest) {
   if (await onRequest?.(req, res)) return;
   if (req.method !== 'GET' && req.method !== 'HEAD') return reply(res, 405, 'only GET and HEAD', { allow: 'GET, HEAD' });
   const file = locate(root, req.url ?? '/');
-  const info = file && (await stat(file).catch(() => undefined));
-  if (!file || !info?.isFile()) return reply(res, 404, `no such file: ${req.url}`);
+  const info = file === undefined ? undefined : await stat(file).catch(() => undefined);
+  if (file === undefined || !info?.isFile()) return reply(res, 404, `no such file: ${req.url}`);
 
   const etag = `"${info.size.toString(16)}-${Math.trunc(info.mtimeMs).toString(16)}"`;
   const modified = info.mtime.toUTCString();

@@ -1,0 +1,35 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { BuildDirs, Clock, Journal, Scope } from '../core/index.ts';
+
+/** `20261120-031500-debian13-4f2a`: sorts by time, unique enough for one host. */
+export function newBuildId(name: string, clock: Clock): string {
+  const time = new Date(clock.now()).toISOString().replaceAll(/[-:]/g, '').replace('T', '-').slice(0, 15);
+  return `${time}-${name}-${randomBytes(2).toString('hex')}`;
+}
+
+/** Where a build keeps its logs, journal and, when it is kept, its login. */
+export function buildStateDir(stateHome: string, id: string): string {
+  return join(stateHome, 'builds', id);
+}
+
+/** Makes the scratch folder of a build, known to journal and scope before it exists. */
+export async function makeWorkDir(cacheHome: string, id: string, scope: Scope, journal: Journal): Promise<string> {
+  const work = join(cacheHome, 'work', id);
+  const removed = await journal.acquire({ kind: 'path', id: work });
+  scope.defer(`folder ${work}`, async () => {
+    await rm(work, { recursive: true, force: true });
+    await removed();
+  });
+  await mkdir(work, { recursive: true, mode: 0o700 });
+  return work;
+}
+
+/** Makes the folders shared between builds and this build's own log folder. */
+export async function makeBuildDirs(stateHome: string, cacheHome: string, id: string): Promise<Omit<BuildDirs, 'work'>> {
+  const logs = buildStateDir(stateHome, id);
+  await mkdir(logs, { recursive: true, mode: 0o700 });
+  await mkdir(cacheHome, { recursive: true });
+  return { logs, cache: cacheHome };
+}

@@ -1,0 +1,64 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Context, errorMessage, isKibError, type RunningMachine } from '../core/index.ts';
+import type { BuildJournal } from './journal.ts';
+import type { Login } from './login.ts';
+import type { BuildRequest, MachineAccess } from './request.ts';
+
+/** Name of the file in a build's log folder that says how to log in to its machine. */
+export const ACCESS_FILE = 'ssh.json';
+
+export interface FailureMode {
+  readonly request: BuildRequest;
+  readonly machine: RunningMachine;
+  readonly login: Login;
+  readonly journal: BuildJournal;
+}
+
+/** Runs `work`; when it fails, keeps the machine or opens a shell on it as the user asked, then throws the failure on. */
+export async function withFailureMode<T>(mode: FailureMode, context: Context, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (mode.request.onError !== 'cleanup' && !isInterrupted(error, context)) await offerMachine(mode, error, context);
+    throw error;
+  }
+}
+
+async function offerMachine({ request, machine, login, journal }: FailureMode, error: unknown, context: Context): Promise<void> {
+  const access = await writeAccess(machine, login, context);
+  if (request.onError === 'shell' && request.openShell !== undefined) {
+    context.span.warn('KIB_SHELL', `${errorMessage(error)}; opening a shell on the machine`, 'leave the shell to clean up');
+    await request.openShell(access);
+    return;
+  }
+  await journal.keep();
+  await machine.release();
+  context.scope.abandon();
+  context.span.warn(
+    'KIB_KEPT',
+    `the machine is kept: ${machine.id}`,
+    `kib-native ssh ${context.buildId}; remove it with kib-native gc ${context.buildId}`,
+  );
+}
+
+async function writeAccess(machine: RunningMachine, login: Login, context: Context): Promise<MachineAccess> {
+  const endpoint = await machine.endpoint(context.signal);
+  const access: MachineAccess = {
+    build: context.buildId,
+    endpoint,
+    username: login.credentials.username,
+    keyFile: join(context.dirs.logs, 'login-key'),
+    knownHostsFile: join(context.dirs.logs, 'known_hosts'),
+  };
+  const mode = { mode: 0o600 };
+  const [type, key] = login.credentials.hostKey.split(' ');
+  await writeFile(access.keyFile, login.credentials.privateKey, mode);
+  await writeFile(access.knownHostsFile, `[${endpoint.host}]:${endpoint.port} ${type} ${key}\n`, mode);
+  await writeFile(join(context.dirs.logs, ACCESS_FILE), `${JSON.stringify(access, undefined, 2)}\n`, mode);
+  return access;
+}
+
+function isInterrupted(error: unknown, context: Context): boolean {
+  return context.signal.aborted || (isKibError(error) && error.class === 'cancelled');
+}

@@ -1,0 +1,22 @@
+import { buildSeed } from '../../cloudinit/index.ts';
+import type { Credentials, SeedFiles } from '../core/index.ts';
+import { generateKeyPair } from '../transport/keys.ts';
+
+/** The account every build logs in with; seal removes it and the inspection looks for it. */
+export const BUILD_USER = 'kib';
+
+/** A throw-away login and the seed that puts it into the guest. */
+export interface Login {
+  readonly credentials: Credentials;
+  readonly seed: SeedFiles;
+}
+
+/** Makes a login key and a host key for one boot; neither is ever written to the image. */
+export function makeLogin(options: { readonly instanceId: string; readonly hostname: string; readonly minimal: boolean }): Login {
+  const login = generateKeyPair('kib-native login');
+  const host = generateKeyPair(`root@${options.hostname}`);
+  return {
+    credentials: { username: BUILD_USER, privateKey: login.privateKey, hostKey: host.publicKey },
+    seed: buildSeed({ ...options, login: { username: BUILD_USER, authorizedKey: login.publicKey }, hostKey: host }),
+  };
+}

@@ -1,0 +1,22 @@
+import { type BuildPlan, type Context, type Finding, KibError } from '../core/index.ts';
+import { findTools } from '../io/programs.ts';
+import type { ResolvedImage } from '../plan/resolved.ts';
+
+/** Throws one error that names everything this host lacks for the build: the driver's and the exporters' programs. */
+export async function preflight(image: ResolvedImage, plan: BuildPlan, context: Context): Promise<void> {
+  const findings = await image.driver.doctor(image.driverOptions, plan.machine, context.signal);
+  const tools = await findTools(image.exporters.flatMap(({ exporter }) => exporter.tools));
+  const missing: Finding[] = [...findings, ...tools].filter((finding) => finding.status === 'missing');
+  const [first] = missing;
+  if (first === undefined) return;
+  throw new KibError(
+    'KIB_TOOL_MISSING',
+    `this host lacks ${missing.map((finding) => `${finding.name} (${finding.detail})`).join(', ')}`,
+    {
+      hint: missing.every((finding) => finding.packages !== undefined)
+        ? 'kib-native doctor --install'
+        : (first.fix ?? 'kib-native doctor'),
+      details: { missing },
+    },
+  );
+}

@@ -1,0 +1,45 @@
+import type { Artifact, CheckResult, Endpoint } from '../core/index.ts';
+import type { ResolvedImage } from '../plan/resolved.ts';
+import type { Phase } from './phases.ts';
+
+/** How to log in to a build's machine while it lives. The files are in the build's log folder, mode 0600. */
+export interface MachineAccess {
+  readonly build: string;
+  readonly endpoint: Endpoint;
+  readonly username: string;
+  readonly keyFile: string;
+  readonly knownHostsFile: string;
+}
+
+export interface BuildRequest {
+  readonly image: ResolvedImage;
+  /** Folder that gets one folder per image. */
+  readonly outputDir: string;
+  /** Whether to inspect and boot the finished file. */
+  readonly verify: boolean;
+  /** Replace an image that is there already. */
+  readonly force: boolean;
+  /** What to do with the machine when provisioning fails; an interrupted build always cleans up. */
+  readonly onError: 'cleanup' | 'keep' | 'shell';
+  /** Called for `shell`; the machine lives until it resolves. */
+  readonly openShell?: (access: MachineAccess) => Promise<void>;
+  /** Folder of logs and journals, `$XDG_STATE_HOME/kib-native`. */
+  readonly stateHome: string;
+  /** Folder of bases, downloads and scratch disks, `$XDG_CACHE_HOME/kib-native`. */
+  readonly cacheHome: string;
+}
+
+export interface BuildResult {
+  readonly id: string;
+  /** `debian13-kube-v1.36.1`. */
+  readonly name: string;
+  /** Folder of the artifacts and manifest.json. */
+  readonly outputDir: string;
+  readonly artifacts: readonly Artifact[];
+  readonly checks: readonly CheckResult[];
+  readonly isVerified: boolean;
+  readonly phases: readonly Phase[];
+  /** Folder of events.ndjson, console.log and commands.log. */
+  readonly logs: string;
+  readonly ms: number;
+}

@@ -1,0 +1,134 @@
+import { appendFileSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  type BuildEvent,
+  type Clock,
+  type Context,
+  cancelled,
+  errorMessage,
+  isKibError,
+  KibError,
+  Scope,
+  systemClock,
+  withDeadline,
+} from '../core/index.ts';
+import { processIdentity } from '../io/process-identity.ts';
+import { runBuild } from './build.ts';
+import { makeBuildDirs, makeWorkDir, newBuildId } from './build-dirs.ts';
+import { EventStream } from './events.ts';
+import { BuildJournal } from './journal.ts';
+import { PhaseRecorder } from './phases.ts';
+import type { BuildRequest, BuildResult } from './request.ts';
+
+/** How long cleaning up may take once a build ended, so that a hung hypervisor cannot hold the caller for ever. */
+const CLEANUP_DEADLINE_MS = 60_000;
+
+/** A build under way: read its events, await its result. */
+export interface BuildHandle extends AsyncIterable<BuildEvent> {
+  readonly id: string;
+  /** Resolves when everything is cleaned up; rejects with a KibError. Handled internally too, so ignoring it is safe. */
+  readonly result: Promise<BuildResult>;
+  /** Calls `listener` for every event from now on; the first ones come after the current tick. */
+  subscribe(listener: (event: BuildEvent) => void): () => void;
+  /** What would leak if the process ended now; for the second Ctrl-C. */
+  held(): readonly string[];
+}
+
+/** Starts a build. Abort `signal` to stop it; it then cleans up and rejects with KIB_CANCELLED. */
+export function startBuild(request: BuildRequest, signal: AbortSignal, clock: Clock = systemClock): BuildHandle {
+  const id = newBuildId(request.image.os.id, clock);
+  const events = new EventStream(id, clock);
+  const scope = new Scope((name, error) =>
+    events.root.emit({ type: 'resource', action: error === undefined ? 'released' : 'leaked', kind: 'scope', id: name }),
+  );
+  // One tick later, so that readers subscribe before the first event.
+  const result = Promise.resolve().then(() => run(request, id, events, scope, signal, clock));
+  result.catch(() => {});
+  return {
+    id,
+    result,
+    subscribe: (listener) => events.subscribe(listener),
+    held: () => scope.held,
+    [Symbol.asyncIterator]: () => events[Symbol.asyncIterator](),
+  };
+}
+
+async function run(
+  request: BuildRequest,
+  id: string,
+  events: EventStream,
+  scope: Scope,
+  signal: AbortSignal,
+  clock: Clock,
+): Promise<BuildResult> {
+  const started = clock.now();
+  const phases = new PhaseRecorder();
+  events.subscribe(phases.read);
+  try {
+    const dirs = await makeBuildDirs(request.stateHome, request.cacheHome, id);
+    // Synchronous, so that the log is complete even when the process is killed right after.
+    events.subscribe((event) => appendFileSync(join(dirs.logs, 'events.ndjson'), `${JSON.stringify(event)}\n`));
+    const owner = { pid: process.pid, identity: await processIdentity(process.pid, signal) };
+    const journal = await BuildJournal.create(join(dirs.logs, 'journal.ndjson'), owner);
+    events.root.emit({ type: 'span.start', kind: 'build', name: request.image.os.id });
+    try {
+      const result = await cleaningUp(scope, events, clock, async () => {
+        const work = await makeWorkDir(request.cacheHome, id, scope, journal);
+        const context: Context = { buildId: id, signal, clock, span: events.root, scope, journal, dirs: { ...dirs, work } };
+        return runBuild(request, journal, context);
+      });
+      events.root.emit({ type: 'span.end', status: 'ok', ms: clock.now() - started });
+      return { ...result, phases: phases.phases, ms: clock.now() - started };
+    } finally {
+      await journal.close();
+    }
+  } catch (error) {
+    const outcome = signal.aborted && !(isKibError(error) && error.class === 'cancelled') ? cancelled(signal.reason) : error;
+    events.root.emit({
+      type: 'span.end',
+      status: signal.aborted ? 'cancelled' : 'failed',
+      ms: clock.now() - started,
+      error: { message: errorMessage(outcome), ...(isKibError(outcome) ? { code: outcome.code } : {}) },
+    });
+    throw outcome;
+  } finally {
+    events.close();
+  }
+}
+
+/** Runs `work`, then releases the scope whatever happened; a failed release never hides why the build failed. */
+async function cleaningUp<T>(scope: Scope, events: EventStream, clock: Clock, work: () => Promise<T>): Promise<T> {
+  const release = () =>
+    events.root.run('cleanup', 'clean up', () =>
+      withDeadline(
+        {
+          ms: CLEANUP_DEADLINE_MS,
+          clock,
+          // A fresh signal: the build's own one may be the reason why we are here.
+          signal: new AbortController().signal,
+          onTimeout: () =>
+            new KibError(
+              'KIB_LEAKED',
+              `cleaning up took longer than ${CLEANUP_DEADLINE_MS / 1000} s; left: ${scope.held.join(', ')}`,
+              {
+                hint: 'kib-native gc',
+              },
+            ),
+        },
+        () => scope[Symbol.asyncDispose](),
+      ),
+    );
+  let value: T;
+  try {
+    value = await work();
+  } catch (error) {
+    try {
+      await release();
+    } catch (leak) {
+      if (isKibError(error)) error.suppressed.push(leak);
+    }
+    throw error;
+  }
+  await release();
+  return value;
+}

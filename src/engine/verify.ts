@@ -1,0 +1,83 @@
+import {
+  type Artifact,
+  type BuildPlan,
+  type Check,
+  type CheckResult,
+  type Context,
+  GiB,
+  type LaunchRequest,
+  Scope,
+  sh,
+} from '../core/index.ts';
+import type { ResolvedImage } from '../plan/resolved.ts';
+import { waitForGuest } from './boot-wait.ts';
+import { runChecks } from './checks.ts';
+import { compareArtifacts } from './compare.ts';
+import { inspectDisk } from './inspect/index.ts';
+import { BUILD_USER, makeLogin } from './login.ts';
+
+/** How much larger the verdict's disk is, to see that the root file system grows on first boot. */
+const GROWTH_BYTES = 4 * GiB;
+
+/**
+ * Judges the finished files, not the machine they came from: reads the disk for what must not ship, proves that all formats hold the
+ * same disk, then boots one of them on a throw-away overlay with a fresh seed and a larger disk. Never throws for a failed check.
+ */
+export async function verifyArtifacts(
+  plan: BuildPlan,
+  artifacts: readonly Artifact[],
+  image: Pick<ResolvedImage, 'driver' | 'driverOptions'>,
+  context: Context,
+): Promise<readonly CheckResult[]> {
+  const booted = artifacts.find((artifact) => artifact.format === 'qcow2') ?? artifacts[0];
+  if (booted === undefined) return [];
+  const others = artifacts.filter((artifact) => artifact !== booted);
+  const inspected = await context.span.run('verify', 'read the finished disk', (span) =>
+    inspectDisk(booted, BUILD_USER, { ...context, span }),
+  );
+  const same =
+    others.length === 0
+      ? []
+      : await context.span.run('verify', 'compare the formats', (span) => compareArtifacts(booted, others, { ...context, span }));
+  return [...inspected, ...same, ...(await bootAndCheck(plan, booted, image, context))];
+}
+
+async function bootAndCheck(
+  plan: BuildPlan,
+  artifact: Artifact,
+  { driver, driverOptions }: Pick<ResolvedImage, 'driver' | 'driverOptions'>,
+  context: Context,
+): Promise<readonly CheckResult[]> {
+  const login = makeLogin({ instanceId: `kib-verify-${context.buildId}`, hostname: 'kib-verify', minimal: false });
+  const machineSpec = { ...plan.machine, diskBytes: plan.machine.diskBytes + GROWTH_BYTES };
+  const request: LaunchRequest = {
+    name: `${plan.name}-verify`,
+    machine: machineSpec,
+    base: { path: artifact.path, format: artifact.disk.format, offset: artifact.disk.offset },
+    seed: login.seed,
+  };
+  // A scope of its own: the machine is thrown away before the files are published.
+  await using scope = new Scope();
+  const guest = await context.span.run('verify', `boot the finished ${artifact.format}`, async (span) => {
+    const machine = scope.use('machine', await driver.launch(request, driverOptions, { ...context, scope, span }));
+    return scope.use('SSH connection', await waitForGuest(machine, login.credentials, { ...context, span }));
+  });
+  return context.span.run('verify', 'check the booted image', (span) =>
+    runChecks(guest, [...plan.checks, grownDisk(machineSpec.diskBytes)], { when: 'boot', span, signal: context.signal }),
+  );
+}
+
+/** The root file system takes at least nine tenths of the enlarged disk; boot partitions and metadata take the rest. */
+function grownDisk(diskBytes: number): Check {
+  return {
+    name: 'disk/grown',
+    title: 'the root file system grew to the larger disk',
+    script: sh`
+      size=$(df --block-size=1 --output=size / | tail -n 1)
+      echo "$size bytes of ${diskBytes}"
+      test "$size" -gt ${Math.floor(diskBytes * 0.9)}
+    `,
+    expect: { kind: 'success' },
+    when: ['boot'],
+  };
+}

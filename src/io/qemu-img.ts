@@ -1,0 +1,187 @@
+import { resolve } from 'node:path';
+import { type DiskFormat, KibError } from '../core/index.ts';
+import { CommandError, type RunResult, run } from './process.ts';
+
+/** A disk image, or a stretch of a file that holds one (a VMDK inside an OVA). */
+export interface DiskFile {
+  readonly path: string;
+  readonly format: DiskFormat;
+  /** Bytes before the image inside its file; a multiple of 512. Default 0. */
+  readonly offset?: number;
+  /** Length of the image inside its file; a multiple of 512. Default: up to the end. A streamOptimized VMDK needs it. */
+  readonly bytes?: number;
+}
+
+export interface ImageInfo {
+  readonly format: string;
+  readonly virtualBytes: number;
+  /** Bytes allocated on the host; holes do not count. */
+  readonly allocatedBytes: number;
+  /** Backing file as the header spells it. */
+  readonly backing: string | undefined;
+  /** qcow2 `zlib` or `zstd`. */
+  readonly compression: string | undefined;
+  /** VMDK `streamOptimized`, `monolithicSparse` … */
+  readonly vmdkType: string | undefined;
+}
+
+export interface CreateRequest {
+  readonly path: string;
+  readonly format: DiskFormat;
+  /** Virtual size; default: the backing image's. */
+  readonly bytes?: number;
+  /** Makes the new image a copy-on-write overlay of this one, which is never written. */
+  readonly backing?: DiskFile;
+  /** Format options, `{ cluster_size: '64k' }` (qemu-img create -f FORMAT -o help). */
+  readonly options?: Readonly<Record<string, string>>;
+  readonly signal: AbortSignal;
+}
+
+export interface ConvertRequest {
+  readonly source: DiskFile;
+  readonly target: string;
+  readonly targetFormat: DiskFormat;
+  /** Format options of the target: `{ compression_type: 'zstd' }`, `{ subformat: 'streamOptimized' }`. */
+  readonly options?: Readonly<Record<string, string>>;
+  /** Compresses clusters (qcow2 only; a streamOptimized VMDK always is). */
+  readonly compress?: boolean;
+  /** Share done, from 0 to 100. */
+  readonly onProgress?: (percent: number) => void;
+  readonly signal: AbortSignal;
+}
+
+export interface CheckReport {
+  readonly ok: boolean;
+  /** Empty when ok, else what qemu-img said, one line. */
+  readonly detail: string;
+}
+
+/** Reads an image's header. Throws CommandError when the file is not of that format. Works on images in use. */
+export async function info(file: DiskFile, signal: AbortSignal): Promise<ImageInfo> {
+  const { stdout } = await qemuImg(['info', '--force-share', '--output=json', ...located(file, '-f')], signal);
+  const report = JSON.parse(stdout) as InfoReport;
+  const specific = report['format-specific']?.data;
+  return {
+    format: report.format,
+    virtualBytes: report['virtual-size'],
+    allocatedBytes: report['actual-size'] ?? 0,
+    backing: report['backing-filename'],
+    compression: specific?.['compression-type'],
+    vmdkType: specific?.['create-type'],
+  };
+}
+
+/** Makes an empty image or an overlay. An existing file is overwritten. */
+export async function create(request: CreateRequest): Promise<void> {
+  const { backing } = request;
+  await qemuImg(
+    [
+      'create',
+      '-q',
+      '-f',
+      request.format,
+      ...(backing === undefined ? [] : ['-b', locator(backing), '-F', backing.format]),
+      ...formatOptions(request.options),
+      resolve(request.path),
+      ...(request.bytes === undefined ? [] : [String(request.bytes)]),
+    ],
+    request.signal,
+  );
+}
+
+/** Writes a copy in another format, backing files flattened, zeroes left out. A half-written target is the caller's to remove. */
+export async function convert(request: ConvertRequest): Promise<void> {
+  const { onProgress } = request;
+  await qemuImg(
+    [
+      'convert',
+      ...(onProgress === undefined ? [] : ['-p']),
+      ...(request.compress === true ? ['-c'] : []),
+      '-O',
+      request.targetFormat,
+      ...formatOptions(request.options),
+      ...located(request.source, '-f'),
+      resolve(request.target),
+    ],
+    request.signal,
+    onProgress === undefined
+      ? undefined
+      : (line) => {
+          const match = /\((\d+(?:\.\d+)?)\/100%\)/.exec(line);
+          if (match !== null) onProgress(Number(match[1]));
+        },
+  );
+}
+
+/** Whether two images hold the same bytes; a longer one may only have zeroes more. `detail` says where they differ. */
+export async function compare(
+  a: DiskFile,
+  b: DiskFile,
+  signal: AbortSignal,
+): Promise<{ readonly identical: boolean; readonly detail: string }> {
+  // A json: locator names its own format, and then takes no -f or -F beside it.
+  const formats = [...(isPlain(a) ? ['-f', a.format] : []), ...(isPlain(b) ? ['-F', b.format] : [])];
+  const result = await run('qemu-img', ['compare', ...formats, locator(a), locator(b)], { signal, okCodes: [0, 1] });
+  return { identical: result.exitCode === 0, detail: result.stdout.trim().split('\n').at(-1) ?? '' };
+}
+
+/** Checks the metadata of a qcow2 image (a VMDK has only its grain tables looked at; raw has nothing to check). */
+export async function check(file: DiskFile, signal: AbortSignal): Promise<CheckReport> {
+  // qemu-img(1): 2 corrupt, 3 leaked clusters, 63 no checks for this format.
+  const result = await run('qemu-img', ['check', ...located(file, '-f')], { signal, okCodes: [0, 1, 2, 3, 63] });
+  if (result.exitCode === 0 || result.exitCode === 63) return { ok: true, detail: '' };
+  const said = `${result.stdout}\n${result.stderr}`
+    .trim()
+    .split('\n')
+    .filter((line) => line !== '');
+  return { ok: false, detail: said.join('; ') };
+}
+
+/** The `json:` or plain file name by which QEMU opens a disk. */
+export function locator(file: DiskFile): string {
+  // Absolute, since QEMU takes `name:` at the start of a relative path for a protocol.
+  const path = resolve(file.path);
+  if (isPlain(file)) return path;
+  const stretch = {
+    driver: 'raw',
+    offset: file.offset ?? 0,
+    ...(file.bytes === undefined ? {} : { size: file.bytes }),
+    file: { driver: 'file', filename: path },
+  };
+  return `json:${JSON.stringify(file.format === 'raw' ? stretch : { driver: file.format, file: stretch })}`;
+}
+
+interface InfoReport {
+  readonly format: string;
+  readonly 'virtual-size': number;
+  readonly 'actual-size'?: number;
+  readonly 'backing-filename'?: string;
+  readonly 'format-specific'?: { readonly data?: Readonly<Record<string, string>> };
+}
+
+function isPlain(file: DiskFile): boolean {
+  return (file.offset ?? 0) === 0 && file.bytes === undefined;
+}
+
+function located(file: DiskFile, formatFlag: string): string[] {
+  return isPlain(file) ? [formatFlag, file.format, locator(file)] : [locator(file)];
+}
+
+function formatOptions(options: Readonly<Record<string, string>> = {}): string[] {
+  const pairs = Object.entries(options).map(([key, value]) => `${key}=${value.replaceAll(',', ',,')}`);
+  return pairs.length === 0 ? [] : ['-o', pairs.join(',')];
+}
+
+async function qemuImg(args: readonly string[], signal: AbortSignal, onLine?: (line: string) => void): Promise<RunResult> {
+  try {
+    return await run('qemu-img', args, { signal, ...(onLine === undefined ? {} : { onLine }) });
+  } catch (error) {
+    if (error instanceof CommandError && error.stderr.includes('No space left on device')) {
+      throw new KibError('KIB_DISK_FULL', `no space left while qemu-img ${args[0]} wrote ${args.at(-1)}`, {
+        hint: 'free some space, or choose another folder with --output-dir or TMPDIR',
+        cause: error,
+      });
+    }
+    throw error;
+  }
+}

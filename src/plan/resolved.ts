@@ -1,0 +1,40 @@
+import type { BaseSource, Driver, Exporter, Firmware, ImageSpec, OsDefinition, Recipe } from '../core/index.ts';
+
+/** A recipe of the image with its parameters, checked and completed by the recipe's own schema. */
+export interface ChosenRecipe {
+  readonly recipe: Recipe;
+  readonly params: unknown;
+}
+
+export interface ChosenExporter {
+  readonly exporter: Exporter;
+  readonly options: unknown;
+}
+
+/** A file of this host that `provision` names. */
+export interface HostFile {
+  /** Absolute. */
+  readonly path: string;
+  /** Lower-case hex. */
+  readonly sha256: string;
+  /** What it holds, for scripts; files go to the guest as they are. */
+  readonly text?: string;
+}
+
+/** The wish with every name looked up and every combination checked: all that the planner needs, without the host or a network. */
+export interface ResolvedImage {
+  /** `debian13`, or what the image file calls itself. */
+  readonly name: string;
+  readonly spec: ImageSpec;
+  readonly os: OsDefinition;
+  /** Paths in it are absolute. */
+  readonly base: BaseSource;
+  readonly firmware: Firmware;
+  readonly driver: Driver;
+  readonly driverOptions: unknown;
+  /** In the order they run: every recipe after those it names in `after`. */
+  readonly recipes: readonly ChosenRecipe[];
+  readonly exporters: readonly ChosenExporter[];
+  /** By the path as `spec.provision` writes it. */
+  readonly provisionFiles: Readonly<Record<string, HostFile>>;
+}
