@@ -53,7 +53,7 @@ export function userData({ login, hostKey, minimal }: UserDataOptions): string {
     ssh_keys: { ed25519_private: `${hostKey.privateKey.trimEnd()}\n`, ed25519_public: `${hostKey.publicKey.trim()}\n` },
     package_update: false,
     package_upgrade: false,
-    ...(minimal ? MINIMAL_MODULES : {}),
+    ...(minimal ? MINIMAL_MODULES : { manage_etc_hosts: true }),
   };
   return `#cloud-config\n${stringify(document, { lineWidth: 0 })}`;
 }

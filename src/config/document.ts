@@ -1,9 +1,12 @@
 import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Pair, parseDocument, type YAMLMap } from 'yaml';
-import { fileProblem } from './source-file.ts';
 import type { Problem } from './problem.ts';
+import { fileProblem } from './source-file.ts';
 
 /** Problems shown of one file; a broken line breaks the ones after it too. */
 const MAX_SYNTAX_PROBLEMS = 5;
+
+/** The parser is recursive, and exhausting the stack can end the process; no honest file comes near this. */
+const MAX_DEPTH = 200;
 
 /** A value as a file spells it, and where each part of it stands. */
 export interface ConfigDocument {
@@ -23,14 +26,8 @@ export function parseConfig(text: string, label: string): ConfigDocument {
     const { line, col } = lineCounter.linePos(offset);
     return `${label}:${line}:${col}`;
   };
-  let document: Document.Parsed;
-  try {
-    document = parseDocument(text, { lineCounter, merge: true, prettyErrors: false, stringKeys: true });
-  } catch (error) {
-    // The parser is recursive: thousands of nested brackets exhaust the stack.
-    if (!(error instanceof RangeError)) throw error;
-    return unusable(label, [fileProblem(label, 'is nested too deeply')]);
-  }
+  if (depthOf(text) > MAX_DEPTH) return unusable(label, [fileProblem(label, 'is nested too deeply')]);
+  const document = parseDocument(text, { lineCounter, merge: true, prettyErrors: false, stringKeys: true });
   const faults = [...document.errors, ...document.warnings];
   if (faults.length > 0) {
     const problems = faults.slice(0, MAX_SYNTAX_PROBLEMS).map((fault) => ({
@@ -95,6 +92,21 @@ function findPair(document: Document, map: YAMLMap, key: string): Pair | undefin
 function startOf(node: unknown): number | undefined {
   const range = (node as { range?: readonly number[] | null } | null | undefined)?.range;
   return range?.[0];
+}
+
+/** An upper bound of the nesting: open brackets plus the indentation and list dashes of a line. */
+function depthOf(text: string): number {
+  let open = 0;
+  let deepest = 0;
+  for (const line of text.split('\n')) {
+    const indent = /^[ \t?:-]*/.exec(line)?.[0].length ?? 0;
+    for (const letter of line) {
+      if (letter === '[' || letter === '{') open++;
+      else if (letter === ']' || letter === '}') open = Math.max(0, open - 1);
+      deepest = Math.max(deepest, open + indent);
+    }
+  }
+  return deepest;
 }
 
 function sentence(message: string): string {

@@ -3,31 +3,18 @@ import type { z } from 'zod';
 export type Schema = z.core.$ZodType;
 
 /** What kinds of schema the walk tells apart; zod's own `def.type` names. */
-type Def = z.core.$ZodTypes['_zod']['def'];
+type Definition = z.core.$ZodTypes['_zod']['def'];
 
-export function definition(schema: Schema): Def {
-  return (schema as z.core.$ZodTypes)._zod.def;
+export function definition(schema: Schema): Definition {
+  return (schema as unknown as { def: Definition }).def;
 }
 
 /** The schema below optional, default, transform and the like: what a user writes. */
 export function unwrap(schema: Schema): Schema {
   const def = definition(schema);
-  switch (def.type) {
-    case 'optional':
-    case 'nullable':
-    case 'default':
-    case 'prefault':
-    case 'nonoptional':
-    case 'readonly':
-    case 'catch':
-      return unwrap(def.innerType);
-    case 'pipe':
-      return unwrap(definition(def.in).type === 'transform' ? def.out : def.in);
-    case 'lazy':
-      return unwrap(def.getter());
-    default:
-      return schema;
-  }
+  if (def.type === 'pipe') return unwrap(definition(def.in).type === 'transform' ? def.out : def.in);
+  if (def.type === 'lazy') return unwrap(def.getter());
+  return 'innerType' in def ? unwrap(def.innerType) : schema;
 }
 
 /** The alternatives a value may take: the options of a union, else the schema alone; all unwrapped. */
@@ -63,7 +50,7 @@ export function keysOf(schemas: readonly Schema[]): readonly string[] {
 }
 
 /** Whether a value under these schemas may be of one of these kinds. */
-export function accepts(schemas: readonly Schema[], ...types: readonly Def['type'][]): boolean {
+export function accepts(schemas: readonly Schema[], ...types: readonly Definition['type'][]): boolean {
   return schemas.flatMap(branches).some((branch) => types.includes(definition(branch).type));
 }
 

@@ -25,8 +25,8 @@ export type PrimitiveAction =
       /** `user:group`. */
       readonly owner: string;
     }
-  /** Reboots and waits until another boot id answers. */
-  | { readonly kind: 'reboot'; readonly title: string; readonly timeoutMs: number }
+  /** Reboots and waits until another boot id answers; not when the script `unless` exits 0. */
+  | { readonly kind: 'reboot'; readonly title: string; readonly timeoutMs: number; readonly unless?: Sh }
   | {
       readonly kind: 'custom';
       readonly title: string;

@@ -9,12 +9,15 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
+/** Node turns timers that are longer than this (25 days) into 1 ms. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
 export const systemClock: Clock = {
   now: () => Date.now(),
   async sleep(ms, signal) {
     throwIfAborted(signal);
     try {
-      await delay(ms, undefined, signal === undefined ? {} : { signal });
+      await delay(Math.min(ms, MAX_TIMER_MS), undefined, signal === undefined ? {} : { signal });
     } catch (error) {
       throwIfAborted(signal);
       throw error;
@@ -71,6 +74,8 @@ export interface RetryOptions {
   readonly signal: AbortSignal;
   /** Whether this failure may be tried again. */
   readonly when: (error: unknown) => boolean;
+  /** Wait that a failure itself asks for (Retry-After), or undefined for the doubled one. */
+  readonly delayOf?: (error: unknown) => number | undefined;
   readonly onRetry?: (error: unknown, attempt: number) => void;
 }
 
@@ -83,7 +88,8 @@ export async function retry<T>(options: RetryOptions, work: (attempt: number) =>
     } catch (error) {
       if (attempt >= options.attempts || options.signal.aborted || !options.when(error)) throw error;
       options.onRetry?.(error, attempt);
-      await options.clock.sleep(Math.min(options.delayMs * 2 ** (attempt - 1), options.maxDelayMs ?? 30_000), options.signal);
+      const doubled = Math.min(options.delayMs * 2 ** (attempt - 1), options.maxDelayMs ?? 30_000);
+      await options.clock.sleep(options.delayOf?.(error) ?? doubled, options.signal);
     }
   }
 }

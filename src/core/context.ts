@@ -13,6 +13,18 @@ export interface BuildDirs {
   readonly cache: string;
 }
 
+/** How this host reaches the network. Empty: directly, trusting the certificate authorities Node comes with. */
+export interface NetworkSettings {
+  /** Proxy for http: URLs, `http://user:password@proxy:3128`. */
+  readonly httpProxy?: string;
+  /** Proxy for https: URLs; without it `httpProxy` serves them too. */
+  readonly httpsProxy?: string;
+  /** Hosts reached without a proxy, `localhost,.example.org,10.0.0.1:8080`; `*` for all. */
+  readonly noProxy?: string;
+  /** PEM file with certificate authorities to trust besides the usual ones. */
+  readonly caFile?: string;
+}
+
 /** What effectful code is handed: no globals, no environment. */
 export interface Context {
   readonly buildId: string;
@@ -24,4 +36,6 @@ export interface Context {
   readonly scope: Scope;
   readonly journal: Journal;
   readonly dirs: BuildDirs;
+  /** Default: {}. */
+  readonly network?: NetworkSettings;
 }

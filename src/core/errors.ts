@@ -73,7 +73,9 @@ export function configError(issues: readonly ConfigIssue[], code: ErrorCode = 'K
   const lines = issues.map((issue) => {
     const where = issue.source === undefined ? '' : `${issue.source}: `;
     const hint = issue.hint === undefined ? '' : ` (${issue.hint})`;
-    return `${where}${issue.path === '' ? '' : `${issue.path}: `}${issue.message}${hint}`;
+    // `--var disk: disk: …` would say it twice.
+    const path = issue.path === '' || issue.source?.endsWith(issue.path) === true ? '' : `${issue.path}: `;
+    return `${where}${path}${issue.message}${hint}`;
   });
   const [first = ''] = lines;
   const message = lines.length === 1 ? first : `${lines.length} problems:\n${lines.map((line) => `  ${line}`).join('\n')}`;

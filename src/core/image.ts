@@ -37,6 +37,10 @@ export const kubernetesSchema = z.strictObject({
     .url({ protocol: /^https?$/ })
     .default('https://pkgs.k8s.io')
     .describe('For source pkg: what stands before /core:/stable:/v1.x/…'),
+  preflight: z
+    .boolean()
+    .default(true)
+    .describe('Whether the verdict runs kubeadm init phase preflight on the booted image'),
 });
 
 /** The user's own steps, after the recipes and before the seal. */
@@ -58,7 +62,7 @@ export const provisionSchema = z.union([
     to: z.string().startsWith('/').describe('Absolute path in the guest'),
     mode: z
       .string()
-      .regex(/^0?[0-7]{3,4}$/)
+      .regex(/^0?[0-7]{3,4}$/, 'must be an octal mode such as 0644')
       .default('0644')
       .describe('Octal mode'),
     owner: z.string().default('root:root').describe('user:group'),
@@ -74,7 +78,7 @@ export const baseSchema = z.union([
     format: z.enum(['qcow2', 'raw', 'vmdk']).default('qcow2').describe('Its format'),
     sha256: z
       .string()
-      .regex(/^[0-9a-f]{64}$/)
+      .regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hex digits')
       .optional()
       .describe('Its digest, checked before use'),
   }),
@@ -83,7 +87,7 @@ export const baseSchema = z.union([
     format: z.enum(['qcow2', 'raw', 'vmdk']).default('qcow2').describe('Its format'),
     sha256: z
       .string()
-      .regex(/^[0-9a-f]{64}$/)
+      .regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hex digits')
       .describe('Its digest; required, since nothing else vouches for it'),
   }),
   z.strictObject({
@@ -105,7 +109,7 @@ export const imageSchema = z.strictObject({
   image: z.string().describe('Operating system, a catalog name (kib-native list)'),
   name: z
     .string()
-    .regex(/^[a-z0-9][a-z0-9.-]*$/)
+    .regex(/^[a-z0-9][a-z0-9.-]*$/, 'must be lower-case letters, digits, dots and hyphens')
     .optional()
     .describe('Name of the image; default: the catalog name'),
   arch: z.enum(['amd64', 'arm64']).default('amd64').describe('CPU architecture of the image'),

@@ -21,8 +21,11 @@ export interface LaunchRequest {
   readonly machine: MachineSpec;
   readonly base: {
     readonly path: string;
-    readonly format: DiskFormat /** Byte offset of the image inside its file. */;
+    readonly format: DiskFormat;
+    /** Bytes before the image inside its file; default 0. */
     readonly offset?: number;
+    /** Length of the image inside its file; only looked at when `offset` is not 0. Default: up to the end of the file. */
+    readonly bytes?: number;
   };
   readonly seed: SeedFiles;
 }

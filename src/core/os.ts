@@ -13,7 +13,7 @@ export interface OsDefinition {
   /** For people: `Debian 13 (trixie)`. */
   readonly title: string;
   readonly family: OsFamily;
-  /** os-release ID and VERSION_ID. */
+  /** os-release ID, and VERSION_ID without the point release that a rolling image moves on (`10` for 10.2). */
   readonly distribution: string;
   readonly version: string;
   readonly codename?: string;

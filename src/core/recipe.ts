@@ -1,14 +1,15 @@
 import type { z } from 'zod';
 import type { Action } from './action.ts';
 import type { Check } from './check.ts';
+import type { KubernetesSpec } from './image.ts';
 import type { Arch, OsDefinition } from './os.ts';
 
 /** What a recipe may look at. Nothing here can be asked of a machine: recipes are pure. */
 export interface RecipeContext {
   readonly os: OsDefinition;
   readonly arch: Arch;
-  /** `v1.36.1`, when the image has Kubernetes. */
-  readonly kubernetesVersion: string | undefined;
+  /** When the image has Kubernetes. */
+  readonly kubernetes: KubernetesSpec | undefined;
   /** Names of all recipes of this image, in order. */
   readonly recipes: readonly string[];
 }
@@ -30,13 +31,13 @@ export interface PackageRepository {
 
 export interface PackageRequest {
   readonly name: string;
-  /** Exact version as the package manager spells it; without it the newest. */
+  /** Version as the package manager spells it, `1.36.1-*`; without it the newest. */
   readonly version?: string;
 }
 
 /**
  * A typed replacement of an Ansible role. `repositories` and `packages` are apart from `steps`, so that the planner can install every
- * recipe's packages in one transaction. All functions are pure: same input, same output.
+ * recipe's packages in one transaction. All functions are pure: same input, same output. (Methods, so that a Recipe<P> is a Recipe.)
  */
 export interface Recipe<P = unknown> {
   readonly name: string;
@@ -48,16 +49,16 @@ export interface Recipe<P = unknown> {
   /** Recipes that must come earlier when they are present. */
   readonly after?: readonly string[];
   /** Returns problems that only show with the whole image in view; reported with the configuration's. */
-  readonly validate?: (
+  validate?(
     context: RecipeContext,
     params: P,
-  ) => readonly { readonly path: string; readonly message: string; readonly hint?: string }[];
-  readonly repositories?: (context: RecipeContext, params: P) => readonly PackageRepository[];
-  readonly packages?: (context: RecipeContext, params: P) => readonly PackageRequest[];
-  readonly steps: (context: RecipeContext, params: P) => readonly Action[];
-  readonly checks?: (context: RecipeContext, params: P) => readonly Check[];
+  ): readonly { readonly path: string; readonly message: string; readonly hint?: string }[];
+  repositories?(context: RecipeContext, params: P): readonly PackageRepository[];
+  packages?(context: RecipeContext, params: P): readonly PackageRequest[];
+  steps(context: RecipeContext, params: P): readonly Action[];
+  checks?(context: RecipeContext, params: P): readonly Check[];
   /** Facts for manifest and OVF: `CONTAINERD_VERSION`. */
-  readonly properties?: (context: RecipeContext, params: P) => Readonly<Record<string, string>>;
+  properties?(context: RecipeContext, params: P): Readonly<Record<string, string>>;
 }
 
 /** Identity function that infers the parameter type from the schema. */

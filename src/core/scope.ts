@@ -39,7 +39,7 @@ export class Scope implements AsyncDisposable {
     this.#releases.length = 0;
   }
 
-  /** Names of what would be released, next one first. */
+  /** Names of what is not released yet, next one first; the one being released now still counts. */
   get held(): readonly string[] {
     return this.#releases.map((release) => release.name).reverse();
   }
@@ -48,13 +48,16 @@ export class Scope implements AsyncDisposable {
     if (this.#closed) return;
     this.#closed = true;
     const failures: { name: string; error: unknown }[] = [];
-    for (let release = this.#releases.pop(); release !== undefined; release = this.#releases.pop()) {
+    for (let release = this.#releases.at(-1); release !== undefined; release = this.#releases.at(-1)) {
       try {
         await release.run();
         this.#onRelease?.(release.name);
       } catch (error) {
         failures.push({ name: release.name, error });
         this.#onRelease?.(release.name, error);
+      } finally {
+        const index = this.#releases.indexOf(release);
+        if (index !== -1) this.#releases.splice(index, 1);
       }
     }
     if (failures.length === 0) return;

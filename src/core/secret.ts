@@ -29,8 +29,15 @@ export class Secret {
   }
 }
 
-/** A function that replaces every secret's value in a text by `***`; values shorter than 4 characters are left alone. */
+/**
+ * A function that replaces every secret's value in a text by `***`, also single lines of values with several (keys), since logs come
+ * line by line. Values shorter than 4 characters are left alone.
+ */
 export function redactor(secrets: readonly Secret[]): (text: string) => string {
-  const values = secrets.map((secret) => secret.reveal()).filter((value) => value.length >= 4);
+  const values = secrets
+    .flatMap((secret) => [secret.reveal(), ...secret.reveal().split('\n')])
+    .filter((value) => value.length >= 4)
+    // A value that holds another one goes first, or its rest would stay.
+    .sort((a, b) => b.length - a.length);
   return (text) => values.reduce((out, value) => out.replaceAll(value, '***'), text);
 }

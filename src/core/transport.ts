@@ -1,3 +1,6 @@
+/** The account every build logs in with: made by the seed, removed by the seal recipe, looked for by the inspection. */
+export const BUILD_USER = 'kib';
+
 /** How the build logs in: a key made for this build, and the one host key the guest may show. */
 export interface Credentials {
   readonly username: string;

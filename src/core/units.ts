@@ -26,15 +26,16 @@ export function formatBytes(bytes: number): string {
     ['MiB', MiB],
     ['KiB', KiB],
   ] as const) {
-    if (bytes >= scale) return `${(bytes / scale).toFixed(1)} ${unit}`;
+    // From where it would round up to 1024.0 of the smaller unit.
+    if (bytes >= scale * (1 - 0.05 / 1024)) return `${(bytes / scale).toFixed(1)} ${unit}`;
   }
   return `${bytes} B`;
 }
 
 /** A duration for people: `850 ms`, `12.4 s`, `3 min 05 s`. */
 export function formatDuration(ms: number): string {
-  if (ms < 1000) return `${Math.round(ms)} ms`;
-  if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
+  if (Math.round(ms) < 1000) return `${Math.round(ms)} ms`;
+  if (ms < 59_950) return `${(ms / 1000).toFixed(1)} s`;
   const seconds = Math.round(ms / 1000);
   return `${Math.floor(seconds / 60)} min ${String(seconds % 60).padStart(2, '0')} s`;
 }

@@ -11,29 +11,37 @@ import type { BuildJournal } from './journal.ts';
 import { type Login, makeLogin } from './login.ts';
 import { recordManifest } from './manifest.ts';
 import { makeOutputDir } from './output-dir.ts';
+import type { Phase } from './phases.ts';
 import type { BuildRequest, BuildResult } from './request.ts';
 import { fetchRequirements } from './requirements.ts';
 import { resolvePlan } from './resolve-plan.ts';
 import { verifyArtifacts } from './verify.ts';
 
+/** What the flow knows of its own run: the ledger, to mark a kept machine, and the time each phase took so far. */
+export interface BuildSession {
+  readonly journal: BuildJournal;
+  phases(): readonly Phase[];
+}
+
+export type BuildOutcome = Omit<BuildResult, 'phases' | 'ms'>;
+
 /** How long a guest may take to power off, multiplied by the machine's slowness. */
 const SHUTDOWN_GRACE_MS = 30_000;
+
+/** Resolves without DNS in every base, so that sudo does not wait for a lookup. */
+const BUILD_HOSTNAME = 'localhost';
 
 /**
  * One build, from wish to proven files. The context's scope owns everything made on the way; what stays is the output folder,
  * which appears complete and verified, or not at all.
  */
-export async function runBuild(
-  request: BuildRequest,
-  journal: BuildJournal,
-  context: Context,
-): Promise<Omit<BuildResult, 'phases' | 'ms'>> {
-  const plan = await resolvePlan(request, context);
+export async function runBuild(request: BuildRequest, session: BuildSession, context: Context): Promise<BuildOutcome> {
+  const { plan, tools } = await resolvePlan(request, context);
   const base = await fetchBase(plan.base, plan.machine.arch, context);
   const files = await fetchRequirements(plan.requirements, context);
-  const login = makeLogin({ instanceId: `kib-${context.buildId}`, hostname: 'kib-build', minimal: true });
+  const login = makeLogin({ instanceId: `kib-${context.buildId}`, hostname: BUILD_HOSTNAME, minimal: true });
   const machine = await launch(request, plan, base, login, context);
-  const { packages, disk } = await withFailureMode({ request, machine, login, journal }, context, async () => {
+  const { packages, disk } = await withFailureMode({ request, machine, login, journal: session.journal }, context, async () => {
     const guest = await boot(machine, login, context);
     await provision(plan, guest, files, context);
     const packages = await listPackages(guest, plan.os.packageManager, context.signal);
@@ -42,7 +50,8 @@ export async function runBuild(
   const output = await makeOutputDir(request.outputDir, plan.name, context);
   const artifacts = await exportAll(request.image.exporters, disk, plan, output.staging, context);
   const checks = request.verify ? await verifyArtifacts(plan, artifacts, request.image, context) : [];
-  await recordManifest({ request, plan, base, packages, artifacts, checks, dir: output.staging }, context);
+  const phases = session.phases();
+  await recordManifest({ request, plan, tools, base, packages, artifacts, checks, phases, dir: output.staging }, context);
   requireChecks(checks, 'the finished image');
   await output.publish();
   return {

@@ -13,9 +13,13 @@ type Listener = (event: BuildEvent) => void;
 /** Log lines an iterator may lag behind before the oldest are dropped; a slow reader must not fill the memory. */
 const MAX_QUEUED_LOGS = 10_000;
 
+/** Members of events that hold free text; the others are numbers and words of ours. */
+const TEXT_MEMBERS = new Set(['name', 'layers', 'text', 'line', 'message', 'hint', 'id', 'title', 'detail']);
+
 /**
- * The events of one build. Listeners are called at once and in order; iterators have a queue of their own. Texts pass through
- * `redact` first, so that no reader ever sees a secret.
+ * The events of one build. Listeners are called at once and in order; one that throws is dropped with a warning, since a full log
+ * disk must not break the build. Iterators have a queue of their own. Texts pass through `redact` first, so that no reader ever
+ * sees a secret.
  */
 export class EventStream implements AsyncIterable<BuildEvent> {
   readonly root: Span;
@@ -54,8 +58,12 @@ export class EventStream implements AsyncIterable<BuildEvent> {
   [Symbol.asyncIterator](): AsyncIterator<BuildEvent> {
     const queue: BuildEvent[] = [];
     let queuedLogs = 0;
-    let ended = this.#closed;
-    let wake: (() => void) | undefined;
+    const state = { isEnded: this.#closed };
+    let waiting: (() => void)[] = [];
+    const wake = () => {
+      for (const resolve of waiting) resolve();
+      waiting = [];
+    };
     const unsubscribe = this.subscribe((event) => {
       if (event.type === 'log' && ++queuedLogs > MAX_QUEUED_LOGS) {
         const oldest = queue.findIndex((queued) => queued.type === 'log');
@@ -63,22 +71,23 @@ export class EventStream implements AsyncIterable<BuildEvent> {
         queuedLogs--;
       }
       queue.push(event);
-      wake?.();
+      wake();
     });
     const end = () => {
-      ended = true;
-      wake?.();
+      state.isEnded = true;
+      wake();
     };
     this.#enders.add(end);
     const stop = () => {
       unsubscribe();
       this.#enders.delete(end);
+      end();
     };
     return {
       next: async () => {
-        while (queue.length === 0 && !ended) {
+        while (queue.length === 0 && !state.isEnded) {
           await new Promise<void>((resolve) => {
-            wake = resolve;
+            waiting.push(resolve);
           });
         }
         const event = queue.shift();
@@ -90,6 +99,7 @@ export class EventStream implements AsyncIterable<BuildEvent> {
         return { done: false, value: event };
       },
       return: async () => {
+        queue.length = 0;
         stop();
         return { done: true, value: undefined };
       },
@@ -105,19 +115,20 @@ export class EventStream implements AsyncIterable<BuildEvent> {
       build: this.#build,
       span,
       ...(parent === undefined ? {} : { parent }),
-      ...this.#clean(body),
+      ...(redactTexts(body, this.#redact) as EventBody),
     };
-    for (const listener of this.#listeners) listener(event);
-  }
-
-  #clean(body: EventBody): EventBody {
-    if (body.type === 'log') return { ...body, line: this.#redact(body.line) };
-    if (body.type === 'warning') return { ...body, message: this.#redact(body.message) };
-    if (body.type === 'check') return { ...body, result: { ...body.result, detail: this.#redact(body.result.detail) } };
-    if (body.type === 'span.end' && body.error !== undefined) {
-      return { ...body, error: { ...body.error, message: this.#redact(body.error.message) } };
+    const failures: unknown[] = [];
+    for (const listener of this.#listeners) {
+      try {
+        listener(event);
+      } catch (error) {
+        this.#listeners.delete(listener);
+        failures.push(error);
+      }
     }
-    return body;
+    for (const error of failures) {
+      this.root.warn('KIB_READER', `a reader of the build's events failed and gets no more of them: ${errorMessage(error)}`);
+    }
   }
 
   #span(id: number, parent: number | undefined): Span & { status: SpanStatus } {
@@ -158,4 +169,14 @@ export class EventStream implements AsyncIterable<BuildEvent> {
     };
     return span;
   }
+}
+
+/** The value with `redact` applied to its text members, at any depth. */
+function redactTexts(value: unknown, redact: (text: string) => string, isText = false): unknown {
+  if (typeof value === 'string') return isText ? redact(value) : value;
+  if (Array.isArray(value)) return value.map((item: unknown) => redactTexts(item, redact, isText));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, member]) => [key, redactTexts(member, redact, TEXT_MEMBERS.has(key))]),
+  );
 }

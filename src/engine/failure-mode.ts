@@ -20,8 +20,21 @@ export async function withFailureMode<T>(mode: FailureMode, context: Context, wo
   try {
     return await work();
   } catch (error) {
-    if (mode.request.onError !== 'cleanup' && !isInterrupted(error, context)) await offerMachine(mode, error, context);
+    if (mode.request.onError !== 'cleanup' && !isInterrupted(error, context)) await tryToOffer(mode, error, context);
     throw error;
+  }
+}
+
+// A machine that is gone cannot be offered; that must not hide why the build failed.
+async function tryToOffer(mode: FailureMode, error: unknown, context: Context): Promise<void> {
+  try {
+    await offerMachine(mode, error, context);
+  } catch (problem) {
+    context.span.warn(
+      'KIB_KEEP_FAILED',
+      `the machine cannot be ${mode.request.onError === 'shell' ? 'entered' : 'kept'}: ${errorMessage(problem)}`,
+    );
+    if (isKibError(error)) error.suppressed.push(problem);
   }
 }
 

@@ -62,7 +62,8 @@ export class BuildJournal implements Journal {
 
 /** Records that nothing of the build is left, so that later runs see an empty ledger; the lines stay. */
 export async function markCollected(path: string): Promise<void> {
-  await appendFile(path, `${JSON.stringify({ op: 'collected' } satisfies Line)}\n`);
+  // On a line of its own, whatever a torn write left behind.
+  await appendFile(path, `\n${JSON.stringify({ op: 'collected' } satisfies Line)}\n`);
 }
 
 /** What a journal says: who wrote it and what it still holds, newest first. */

@@ -1,6 +1,7 @@
-import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, mkdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
-import { type Context, KibError, systemCode } from '../core/index.ts';
+import { type Context, errorMessage, KibError, systemCode } from '../core/index.ts';
 
 /** A folder that becomes `<outputDir>/<name>` in one step, when everything in it is proven. */
 export interface OutputDir {
@@ -9,30 +10,39 @@ export interface OutputDir {
   readonly final: string;
   /** Where a file of the staging folder will stand after publishing. */
   finalPath(path: string): string;
-  /** Moves it into place, over an earlier one when that was allowed. */
+  /** Moves it into place, over an earlier one when that was allowed. When that fails the earlier one is back. */
   publish(): Promise<void>;
 }
 
-/** Throws KIB_OUTPUT_EXISTS when the folder is there and may not be replaced. */
+/** Throws KIB_OUTPUT_EXISTS when the folder is there and may not be replaced, KIB_HOST_PERMISSION when it cannot be made. */
 export async function checkOutputDir(outputDir: string, name: string, force: boolean): Promise<void> {
   const final = join(outputDir, name);
-  if (force || !(await exists(final))) return;
-  throw new KibError('KIB_OUTPUT_EXISTS', `${final} already holds an image`, {
-    hint: 'add --force to replace it, or choose another --output-dir',
-  });
+  if (!force && (await exists(final))) {
+    throw new KibError('KIB_OUTPUT_EXISTS', `${final} already holds an image`, {
+      hint: 'add --force to replace it, or choose another --output-dir',
+    });
+  }
+  let folder = outputDir;
+  while (!(await exists(folder)) && dirname(folder) !== folder) folder = dirname(folder);
+  try {
+    // With the slash a file is refused too.
+    await access(`${folder}/`, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw cannotWrite(outputDir, error);
+  }
 }
 
 /** Makes the staging folder; it is removed with the context's scope unless published. */
 export async function makeOutputDir(outputDir: string, name: string, context: Context): Promise<OutputDir> {
   const final = join(outputDir, name);
   const staging = join(outputDir, `.${name}.part-${context.buildId}`);
-  const removed = await context.journal.acquire({ kind: 'path', id: staging });
-  const takeBack = context.scope.defer(`folder ${staging}`, async () => {
-    await rm(staging, { recursive: true, force: true });
-    await removed();
-  });
-  await mkdir(dirname(final), { recursive: true });
-  await mkdir(staging);
+  const keep = await own(staging, context);
+  try {
+    await mkdir(outputDir, { recursive: true });
+    await mkdir(staging);
+  } catch (error) {
+    throw cannotWrite(outputDir, error);
+  }
   return {
     staging,
     final,
@@ -41,12 +51,37 @@ export async function makeOutputDir(outputDir: string, name: string, context: Co
       const old = `${staging}.old`;
       const hadOld = await exists(final);
       if (hadOld) await rename(final, old);
-      await rename(staging, final);
-      takeBack();
-      await removed();
-      if (hadOld) await rm(old, { recursive: true, force: true });
+      try {
+        await rename(staging, final);
+      } catch (error) {
+        if (hadOld) await rename(old, final);
+        throw cannotWrite(final, error);
+      }
+      await keep();
+      // Not known to the journal any earlier: until here it is the only image the user has.
+      if (hadOld) await own(old, context);
     },
   };
+}
+
+/** Makes journal and scope responsible for removing a folder; returns how to keep it after all. */
+async function own(path: string, { scope, journal }: Context): Promise<() => Promise<void>> {
+  const removed = await journal.acquire({ kind: 'path', id: path });
+  const takeBack = scope.defer(`folder ${path}`, async () => {
+    await rm(path, { recursive: true, force: true });
+    await removed();
+  });
+  return async () => {
+    takeBack();
+    await removed();
+  };
+}
+
+function cannotWrite(path: string, error: unknown): KibError {
+  return new KibError('KIB_HOST_PERMISSION', `cannot make the output folder ${path}: ${errorMessage(error)}`, {
+    hint: 'choose a folder you may write to with --output-dir',
+    cause: error,
+  });
 }
 
 async function exists(path: string): Promise<boolean> {
@@ -54,7 +89,7 @@ async function exists(path: string): Promise<boolean> {
     await stat(path);
     return true;
   } catch (error) {
-    if (systemCode(error) === 'ENOENT') return false;
+    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return false;
     throw error;
   }
 }

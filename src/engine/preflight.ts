@@ -2,13 +2,21 @@ import { type BuildPlan, type Context, type Finding, KibError } from '../core/in
 import { findTools } from '../io/programs.ts';
 import type { ResolvedImage } from '../plan/resolved.ts';
 
-/** Throws one error that names everything this host lacks for the build: the driver's and the exporters' programs. */
-export async function preflight(image: ResolvedImage, plan: BuildPlan, context: Context): Promise<void> {
+/**
+ * Throws one error that names everything this host lacks for the build: the driver's and the exporters' programs. Returns what was
+ * found, by name.
+ */
+export async function preflight(
+  image: ResolvedImage,
+  plan: BuildPlan,
+  context: Context,
+): Promise<Readonly<Record<string, string>>> {
   const findings = await image.driver.doctor(image.driverOptions, plan.machine, context.signal);
   const tools = await findTools(image.exporters.flatMap(({ exporter }) => exporter.tools));
-  const missing: Finding[] = [...findings, ...tools].filter((finding) => finding.status === 'missing');
+  const all: readonly Finding[] = [...findings, ...tools];
+  const missing = all.filter((finding) => finding.status === 'missing');
   const [first] = missing;
-  if (first === undefined) return;
+  if (first === undefined) return Object.fromEntries(all.map((finding) => [finding.name, finding.detail]));
   throw new KibError(
     'KIB_TOOL_MISSING',
     `this host lacks ${missing.map((finding) => `${finding.name} (${finding.detail})`).join(', ')}`,

@@ -5,11 +5,17 @@ import { preflight } from './preflight.ts';
 import type { BuildRequest } from './request.ts';
 import { resolveDigests } from './requirements.ts';
 
+export interface ReadyPlan {
+  readonly plan: BuildPlan;
+  /** Host programs and what doctor said of them, for the manifest. */
+  readonly tools: Readonly<Record<string, string>>;
+}
+
 /** Everything that can be known and refused before anything is created: the plan with all digests, on a host that can run it. */
-export async function resolvePlan(request: BuildRequest, context: Context): Promise<BuildPlan> {
+export async function resolvePlan(request: BuildRequest, context: Context): Promise<ReadyPlan> {
   const draft = planBuild(request.image);
   await checkOutputDir(request.outputDir, draft.name, request.force);
-  await preflight(request.image, draft, context);
+  const tools = await preflight(request.image, draft, context);
   const digests = await resolveDigests(draft.requirements, context);
   const plan = planBuild(request.image, digests);
   context.span.emit({
@@ -18,5 +24,5 @@ export async function resolvePlan(request: BuildRequest, context: Context): Prom
     actions: plan.layers.reduce((count, layer) => count + layer.actions.length, plan.seal.length),
     checks: plan.checks.length,
   });
-  return plan;
+  return { plan, tools };
 }

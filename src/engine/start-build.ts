@@ -75,7 +75,7 @@ async function run(
       const result = await cleaningUp(scope, events, clock, async () => {
         const work = await makeWorkDir(request.cacheHome, id, scope, journal);
         const context: Context = { buildId: id, signal, clock, span: events.root, scope, journal, dirs: { ...dirs, work } };
-        return runBuild(request, journal, context);
+        return runBuild(request, { journal, phases: () => phases.phases }, context);
       });
       events.root.emit({ type: 'span.end', status: 'ok', ms: clock.now() - started });
       return { ...result, phases: phases.phases, ms: clock.now() - started };

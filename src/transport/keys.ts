@@ -18,7 +18,10 @@ export function generateKeyPair(comment: string): KeyPair {
   const seed = Buffer.from(String(jwk.d), 'base64url');
   const point = Buffer.from(String(jwk.x), 'base64url');
   const blob = Buffer.concat([field(TYPE), field(point)]);
-  return { privateKey: armor(encodePrivate(seed, point, blob, comment)), publicKey: `${TYPE} ${blob.toString('base64')} ${comment}` };
+  return {
+    privateKey: armor(encodePrivate(seed, point, blob, comment)),
+    publicKey: `${TYPE} ${blob.toString('base64')} ${comment}`,
+  };
 }
 
 /** openssh-key-v1 without cipher: https://github.com/openssh/openssh-portable/blob/master/PROTOCOL.key */

@@ -6,13 +6,23 @@ const WINDOW = { concurrency: 64, chunkSize: 32_768 };
 
 /** Writes a local file to the guest and compares both ends by SHA-256. Throws KIB_TRANSFER when it did not arrive whole. */
 export async function uploadFile(client: Client, transport: Transport, local: string, remote: string, options: TransferOptions) {
-  await transfer(client, options, `upload ${local} to ${remote}`, (sftp, step, done) => sftp.fastPut(local, remote, { ...WINDOW, step }, done));
+  await transfer(client, options, `upload ${local} to ${remote}`, (sftp, step, done) =>
+    sftp.fastPut(local, remote, { ...WINDOW, step }, done),
+  );
   await compare(transport, local, remote, options.signal);
 }
 
 /** Writes a file of the guest to this host and compares both ends by SHA-256. Throws KIB_TRANSFER when it did not arrive whole. */
-export async function downloadFile(client: Client, transport: Transport, remote: string, local: string, options: TransferOptions) {
-  await transfer(client, options, `download ${remote} to ${local}`, (sftp, step, done) => sftp.fastGet(remote, local, { ...WINDOW, step }, done));
+export async function downloadFile(
+  client: Client,
+  transport: Transport,
+  remote: string,
+  local: string,
+  options: TransferOptions,
+) {
+  await transfer(client, options, `download ${remote} to ${local}`, (sftp, step, done) =>
+    sftp.fastGet(remote, local, { ...WINDOW, step }, done),
+  );
   await compare(transport, local, remote, options.signal);
 }
 
@@ -57,7 +67,11 @@ async function compare(transport: Transport, local: string, remote: string, sign
   await transport.exec(sh`LC_ALL=C sha256sum <${remote}`.text, { signal, onStdout: collect, onStderr: collect });
   const got = /^[0-9a-f]{64}/.exec(out)?.[0];
   if (got === wanted) return;
-  throw new KibError('KIB_TRANSFER', `${local} and ${remote} of the guest differ: SHA-256 ${wanted} here, ${got ?? out.trim()} there`, {
-    hint: 'is the guest’s file system full?',
-  });
+  throw new KibError(
+    'KIB_TRANSFER',
+    `${local} and ${remote} of the guest differ: SHA-256 ${wanted} here, ${got ?? out.trim()} there`,
+    {
+      hint: 'is the guest’s file system full?',
+    },
+  );
 }

@@ -94,24 +94,29 @@ class SshTransport implements Transport {
   }
 
   async exec(command: string, options: ExecOptions): Promise<ExecEnd> {
-    return await this.#guarded(options.signal, async (signal) => {
-      const channel = await new Promise<ClientChannel>((resolve, reject) => {
-        this.#client.exec(command, (error, opened) => {
-          if (error !== undefined) reject(sshLost(this.#endpoint, errorMessage(error), 'ssh', error));
-          else if (signal.aborted) opened.close();
-          else resolve(opened);
+    const lost = (reason: string, cause?: unknown) => sshLost(this.#endpoint, reason, 'ssh', cause);
+    const start = (signal: AbortSignal) =>
+      new Promise<ExecEnd>((resolve, reject) => {
+        this.#client.exec(command, (error, channel) => {
+          if (error !== undefined) reject(lost(errorMessage(error), error));
+          else if (signal.aborted) channel.close();
+          // At once: a short command's exit may stand in the very packet that opened the channel.
+          else runChannel(channel, options, signal, () => lost('a command ended without exit status')).then(resolve, reject);
         });
       });
-      return await runChannel(channel, options, signal, () => sshLost(this.#endpoint, 'a command ended without exit status', 'ssh'));
-    });
+    return this.#guarded(options.signal, start);
   }
 
   async upload(localPath: string, remotePath: string, options: TransferOptions): Promise<void> {
-    await this.#guarded(options.signal, (signal) => uploadFile(this.#client, this, localPath, remotePath, { ...options, signal }));
+    await this.#guarded(options.signal, (signal) =>
+      uploadFile(this.#client, this, localPath, remotePath, { ...options, signal }),
+    );
   }
 
   async download(remotePath: string, localPath: string, options: TransferOptions): Promise<void> {
-    await this.#guarded(options.signal, (signal) => downloadFile(this.#client, this, remotePath, localPath, { ...options, signal }));
+    await this.#guarded(options.signal, (signal) =>
+      downloadFile(this.#client, this, remotePath, localPath, { ...options, signal }),
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -138,7 +143,12 @@ class SshTransport implements Transport {
   }
 }
 
-function runChannel(channel: ClientChannel, options: ExecOptions, signal: AbortSignal, noStatus: () => KibError): Promise<ExecEnd> {
+function runChannel(
+  channel: ClientChannel,
+  options: ExecOptions,
+  signal: AbortSignal,
+  noStatus: () => KibError,
+): Promise<ExecEnd> {
   return new Promise((resolve, reject) => {
     let end: ExecEnd | undefined;
     const onAbort = () => channel.close();

@@ -1,0 +1,153 @@
+import { type MachineSpec, MiB } from '../../src/core/index.ts';
+import type { UefiFirmware } from './firmware.ts';
+import { SANDBOX } from './host.ts';
+import type { QemuOptions } from './options.ts';
+
+/** Everything a QEMU command line depends on. Paths are absolute, or placeholders in a preview. */
+export interface CommandLine {
+  readonly program: string;
+  /** Shown in process lists and window captions; holds the build's id. */
+  readonly name: string;
+  readonly machine: MachineSpec;
+  readonly options: QemuOptions;
+  readonly machineType: string;
+  readonly accelerator: string;
+  readonly cpu: string;
+  readonly canSandbox: boolean;
+  /** Undefined for BIOS, which QEMU brings itself. */
+  readonly uefi: UefiFirmware | undefined;
+  readonly files: MachineFiles;
+}
+
+export interface MachineFiles {
+  /** qcow2 overlay. */
+  readonly disk: string;
+  readonly seed: string;
+  /** Copy of the UEFI variable template. */
+  readonly vars: string;
+  readonly pidfile: string;
+  /** Unix sockets: at most 107 bytes (unix(7)). */
+  readonly qmp: string;
+  readonly tpm: string;
+  /** Serial port and firmware messages. */
+  readonly console: string;
+  readonly firmwareLog: string;
+}
+
+/** The exact QEMU command. Pure. */
+export function qemuArgv(line: CommandLine): readonly string[] {
+  return [
+    [line.program, '-name', properties(`guest=${escape(line.name)}`), '-no-user-config', '-nodefaults'],
+    line.canSandbox && line.options.sandbox ? ['-sandbox', SANDBOX] : [],
+    ['-pidfile', line.files.pidfile],
+    board(line),
+    firmware(line),
+    ['-boot', 'strict=on'],
+    disk(line),
+    seed(line),
+    network(line),
+    ['-object', 'rng-builtin,id=rng0', '-device', 'virtio-rng-pci,rng=rng0'],
+    serial(line),
+    ['-qmp', properties(`unix:${escape(line.files.qmp)}`, 'server=on', 'wait=off')],
+    line.options.watchdog ? ['-device', 'i6300esb'] : [],
+    tpm(line),
+    display(line),
+    line.options.args,
+  ].flat();
+}
+
+function board({ machine, machineType, accelerator, cpu, uefi }: CommandLine): readonly string[] {
+  const flash = uefi?.kind === 'flash' ? ['pflash0=uefi-code', 'pflash1=uefi-vars'] : [];
+  return [
+    ['-machine', properties(machineType, ...flash)],
+    ['-accel', accelerator],
+    ['-cpu', cpu],
+    ['-smp', String(machine.cpus)],
+    ['-m', `${Math.floor(machine.memoryBytes / MiB)}M`],
+  ].flat();
+}
+
+function firmware({ uefi, files }: CommandLine): readonly string[] {
+  if (uefi === undefined) return [];
+  if (uefi.kind === 'memory') return ['-bios', uefi.path];
+  return [
+    ...file('uefi-code', uefi.code.format, uefi.code.path, ['read-only=on']),
+    ...file('uefi-vars', uefi.vars.format, files.vars, []),
+  ];
+}
+
+function disk({ options, files }: CommandLine): readonly string[] {
+  const cache = { unsafe: ['cache.no-flush=on'], writeback: [], none: ['cache.direct=on'] }[options.cache];
+  const discard = options.discard ? ['discard=unmap'] : [];
+  // Zeroes the guest writes need no room either.
+  const zeroes = options.discard ? ['detect-zeroes=unmap'] : [];
+  const drive = 'drive=disk,bootindex=1';
+  const devices = {
+    virtio: ['-device', `virtio-blk-pci,${drive}`],
+    scsi: ['-device', 'virtio-scsi-pci,id=scsi', '-device', `scsi-hd,bus=scsi.0,${drive}`],
+    sata: ['-device', 'ich9-ahci,id=sata', '-device', `ide-hd,bus=sata.0,${drive}`],
+    nvme: ['-device', `nvme,serial=kib-disk,${drive}`],
+  };
+  return [
+    ['-blockdev', properties('driver=file', 'node-name=disk-file', `filename=${escape(files.disk)}`, ...cache, ...discard)],
+    ['-blockdev', properties('driver=qcow2', 'node-name=disk', 'file=disk-file', ...cache, ...discard, ...zeroes)],
+    devices[options.diskInterface],
+  ].flat();
+}
+
+// A plain read-only disk: the Debian cloud kernels have no driver for the IDE and SATA drives a CD-ROM would need.
+function seed({ files }: CommandLine): readonly string[] {
+  return [...file('seed', 'raw', files.seed, ['read-only=on']), '-device', 'virtio-blk-pci,drive=seed'];
+}
+
+// Port 0 lets the kernel choose, so that parallel builds never race for one; QMP tells which it was.
+function network({ options }: CommandLine): readonly string[] {
+  const model = options.networkModel === 'virtio' ? 'virtio-net-pci' : options.networkModel;
+  // Without an option ROM no firmware tries to boot from the network.
+  return ['-netdev', 'user,id=net0,hostfwd=tcp:127.0.0.1:0-:22', '-device', `${model},netdev=net0,romfile=`];
+}
+
+function serial({ machine, files }: CommandLine): readonly string[] {
+  const port = ['-chardev', properties('file', 'id=console', `path=${escape(files.console)}`), '-serial', 'chardev:console'];
+  if (machine.arch === 'arm64') return port;
+  // SeaBIOS and OVMF say here, and only here, what they find to boot from.
+  return [
+    ...port,
+    ...['-chardev', properties('file', 'id=firmware', `path=${escape(files.firmwareLog)}`)],
+    ...['-device', 'isa-debugcon,iobase=0x402,chardev=firmware'],
+  ];
+}
+
+function tpm({ machine, options, files }: CommandLine): readonly string[] {
+  if (!options.tpm) return [];
+  return [
+    ['-chardev', properties('socket', 'id=tpm', `path=${escape(files.tpm)}`), '-tpmdev', 'emulator,id=tpm0,chardev=tpm'],
+    ['-device', `${machine.arch === 'arm64' ? 'tpm-tis-device' : 'tpm-crb'},tpmdev=tpm0`],
+  ].flat();
+}
+
+function display({ machine, options }: CommandLine): readonly string[] {
+  // There is always a graphics card, for screenshots. On amd64 the keyboard is part of the board.
+  const card = machine.arch === 'arm64' ? ['virtio-gpu-pci', 'qemu-xhci', 'usb-kbd'] : ['VGA'];
+  const port = options.vncPort === undefined ? '0,to=99' : String(options.vncPort - 5900);
+  return [
+    ...card.flatMap((device) => ['-device', device]),
+    ...['-display', options.display === 'vnc' ? `vnc=127.0.0.1:${port}` : options.display],
+  ];
+}
+
+function file(node: string, format: string, path: string, rest: readonly string[]): readonly string[] {
+  return [
+    ['-blockdev', properties('driver=file', `node-name=${node}-file`, `filename=${escape(path)}`, ...rest)],
+    ['-blockdev', properties(`driver=${format}`, `node-name=${node}`, `file=${node}-file`, ...rest)],
+  ].flat();
+}
+
+function properties(...parts: readonly string[]): string {
+  return parts.join(',');
+}
+
+// In QEMU's option strings a comma within a value is doubled (qemu(1), -drive).
+function escape(value: string): string {
+  return value.replaceAll(',', ',,');
+}

@@ -1,0 +1,106 @@
+import { type ConfigIssue, configError } from '../core/index.ts';
+import type { ResolvedImage } from '../plan/resolved.ts';
+import { type Assignments, assignVariables } from './assign.ts';
+import { type LoadedImage, loadImages } from './load.ts';
+import { type MergedImage, mergeImage } from './merge.ts';
+import { didYouMean } from './nearest.ts';
+import { Problems } from './problem.ts';
+import { resolveImage } from './resolve.ts';
+import { type Registry, type RootSchema, rootSchema } from './schema.ts';
+import { readVariables, type VariableSources } from './variables.ts';
+
+export interface ConfigureRequest {
+  /** Catalog names and files, as the user typed them. */
+  readonly targets: readonly string[];
+  readonly registry: Registry;
+  readonly variables: VariableSources;
+  /** Only these images of the targets, or all but these. */
+  readonly only?: readonly string[];
+  readonly except?: readonly string[];
+}
+
+/** One image with what explains it. */
+export interface ConfiguredImage {
+  readonly image: ResolvedImage;
+  readonly merged: MergedImage;
+  readonly root: RootSchema;
+  /** The registry with what the image's own file brought along. */
+  readonly registry: Registry;
+}
+
+export interface Configuration {
+  readonly images: readonly ConfiguredImage[];
+  /** From Packer's output_directory. */
+  readonly outputDir: string | undefined;
+  readonly warnings: readonly ConfigIssue[];
+}
+
+/**
+ * From what the user typed to images that can be planned. Throws one KibError with everything that is wrong: files that cannot be
+ * read, unknown settings and names, wrong types, impossible combinations, variables of every source. Creates nothing.
+ */
+export async function configure(request: ConfigureRequest): Promise<Configuration> {
+  const { registry, variables } = request;
+  const problems = new Problems();
+  const sources = { catalog: registry.catalog.map((os) => os.id), cwd: variables.cwd };
+  const loaded = (await Promise.all(request.targets.map((target) => loadImages(target, sources)))).flat();
+  const read = await readVariables(variables);
+  problems.add(...read.problems);
+  const images: ConfiguredImage[] = [];
+  const warnings = new Problems();
+  let outputDir: string | undefined;
+  for (const image of loaded) {
+    const own = extended(registry, image);
+    const root = rootSchema(own);
+    const assigned = assignVariables(read.list, root);
+    outputDir = assigned.outputDir;
+    problems.add(...assigned.problems);
+    warnings.add(...assigned.warnings);
+    problems.add(...image.document.problems);
+    const configured = image.document.problems.length > 0 ? undefined : await one(image, assigned, root, own, problems);
+    if (configured !== undefined) images.push(configured);
+  }
+  problems.throwIfAny();
+  return { images: selected(images, request), outputDir, warnings: warnings.all };
+}
+
+async function one(
+  image: LoadedImage,
+  assigned: Assignments,
+  root: RootSchema,
+  registry: Registry,
+  problems: Problems,
+): Promise<ConfiguredImage | undefined> {
+  const merged = mergeImage(image, assigned.list, root, registry);
+  const resolution = await resolveImage(merged, root, registry);
+  if ('image' in resolution) return { image: resolution.image, merged, root, registry };
+  problems.add(...resolution.problems);
+  return undefined;
+}
+
+function extended(registry: Registry, image: LoadedImage): Registry {
+  return {
+    ...registry,
+    recipes: [...registry.recipes, ...image.recipes],
+    drivers: [...registry.drivers, ...image.drivers],
+  };
+}
+
+function selected(images: readonly ConfiguredImage[], { only, except }: ConfigureRequest): readonly ConfiguredImage[] {
+  const names = images.map(({ image }) => image.name);
+  const issues = [
+    ...(only ?? []).map((name) => ({ name, source: '--only' })),
+    ...(except ?? []).map((name) => ({ name, source: '--except' })),
+  ]
+    .filter(({ name }) => !names.includes(name))
+    .map(({ name, source }) => ({
+      path: '',
+      source: `${source} ${name}`,
+      message: `no image has this name; there is ${names.join(', ')}`,
+      hint: didYouMean(name, names),
+    }));
+  if (issues.length > 0) throw configError(issues);
+  const chosen = images.filter(({ image }) => only?.includes(image.name) !== false && except?.includes(image.name) !== true);
+  if (chosen.length === 0) throw configError([{ path: '', message: '--only and --except leave no image to build' }]);
+  return chosen;
+}

@@ -1,0 +1,116 @@
+import { resolve } from 'node:path';
+import { type Driver, type Firmware, formatBytes, type ImageSpec, MiB } from '../core/index.ts';
+import type { ChosenExporter, ResolvedImage } from '../plan/resolved.ts';
+import type { Findings } from './findings.ts';
+import type { MergedImage } from './merge.ts';
+import type { Problem } from './problem.ts';
+import { dotted, reportIssues } from './report.ts';
+import { resolveBase } from './resolve-base.ts';
+import { resolveFiles } from './resolve-files.ts';
+import { resolveRecipes } from './resolve-recipes.ts';
+import { checkImage, KUBERNETES, type Registry, type RootSchema } from './schema.ts';
+
+/** The image, or everything that is wrong with it. */
+export type Resolution = { readonly image: ResolvedImage } | { readonly problems: readonly Problem[] };
+
+/**
+ * Checks a merged image against the schema, the catalog, the driver and this host's files, and looks every name up. What one problem
+ * makes undecidable is left out; everything else is reported together. No network, nothing is created.
+ */
+export async function resolveImage(merged: MergedImage, root: RootSchema, registry: Registry): Promise<Resolution> {
+  const { values, issues } = checkImage(root, merged.input);
+  const problems: Problem[] = [...reportIssues(issues, root, (path, part) => merged.locate(path, part))];
+  const os = registry.catalog.find((entry) => entry.id === values.image);
+  const found: Findings = {
+    merged,
+    values: withAbsoluteDir(values, merged),
+    os,
+    failed: (key) => issues.some((issue) => issue.path[0] === key),
+    add: (path, message, hint, code) => {
+      problems.push({
+        path: dotted(path),
+        message,
+        hint,
+        source: merged.locate(path, 'value'),
+        ...(code === undefined ? {} : { code }),
+      });
+    },
+  };
+  checkSizes(found);
+  const driver = registry.drivers.find((candidate) => candidate.name === driverName(values));
+  const firmware = resolveFirmware(found, driver);
+  checkCapabilities(found, driver);
+  const base = await resolveBase(found);
+  const recipes = resolveRecipes(found, registry);
+  const provisionFiles = await resolveFiles(found);
+  if (problems.length > 0) return { problems };
+  if (os === undefined || driver === undefined || base === undefined || recipes === undefined || firmware === undefined) {
+    throw new Error(`${merged.name} was left unresolved without a problem`);
+  }
+  const spec = found.values as ImageSpec;
+  const { name: _, ...driverOptions } = spec.driver as { name: string };
+  const exporters = exportersOf(spec, registry);
+  return {
+    image: { name: spec.name ?? spec.image, spec, os, base, firmware, driver, driverOptions, recipes, exporters, provisionFiles },
+  };
+}
+
+function driverName({ driver }: Partial<ImageSpec>): string | undefined {
+  return typeof driver === 'string' ? driver : driver?.name;
+}
+
+function withAbsoluteDir(values: Partial<ImageSpec>, merged: MergedImage): Partial<ImageSpec> {
+  const { kubernetes } = values;
+  if (kubernetes?.dir === undefined) return values;
+  return { ...values, kubernetes: { ...kubernetes, dir: resolve(merged.dirOf([KUBERNETES, 'dir']), kubernetes.dir) } };
+}
+
+// A bare number is bytes; nobody means a machine of 4096 bytes.
+function checkSizes(found: Findings): void {
+  for (const key of ['memory', 'disk'] as const) {
+    const bytes = found.values[key];
+    if (bytes === undefined || bytes >= MiB) continue;
+    found.add([key], `must be a size such as 4GiB, got ${formatBytes(bytes)}`, `did you mean ${bytes}MiB?`);
+  }
+}
+
+function resolveFirmware(found: Findings, driver: Driver | undefined): Firmware | undefined {
+  const { os, values } = found;
+  if (os === undefined || driver === undefined || values.arch === undefined || found.failed('firmware')) return undefined;
+  // PC BIOS exists on PCs only.
+  const possible = os.firmware.filter((firmware) => values.arch === 'amd64' || firmware === 'uefi');
+  const wanted = values.firmware ?? possible.find((firmware) => driver.capabilities.firmware.includes(firmware)) ?? possible[0];
+  if (wanted === undefined || !possible.includes(wanted)) {
+    found.add(
+      ['firmware'],
+      `${os.id} on ${values.arch} boots on ${possible.join(' or ') || 'no known firmware'}, not on ${wanted}`,
+    );
+    return undefined;
+  }
+  if (!driver.capabilities.firmware.includes(wanted)) {
+    cannot(found, driver, ['firmware'], `firmware ${wanted}`, driver.capabilities.firmware);
+    return undefined;
+  }
+  return wanted;
+}
+
+function checkCapabilities(found: Findings, driver: Driver | undefined): void {
+  if (driver === undefined) return;
+  const { arch, formats } = found.values;
+  if (arch !== undefined && !driver.capabilities.arch.includes(arch))
+    cannot(found, driver, ['arch'], arch, driver.capabilities.arch);
+  for (const [index, format] of (formats ?? []).entries()) {
+    if (driver.capabilities.formats.includes(format)) continue;
+    cannot(found, driver, ['formats', index], format, driver.capabilities.formats);
+  }
+}
+
+function cannot(found: Findings, driver: Driver, path: readonly PropertyKey[], what: string, can: readonly string[]): void {
+  found.add(path, `driver ${driver.name} cannot do ${what}; it can do ${can.join(', ')}`, undefined, 'KIB_DRIVER_CANNOT');
+}
+
+function exportersOf(spec: ImageSpec, registry: Registry): readonly ChosenExporter[] {
+  return registry.exporters
+    .filter((exporter) => spec.formats.includes(exporter.format))
+    .map((exporter) => ({ exporter, options: spec.export[exporter.format] }));
+}

@@ -1,0 +1,16 @@
+import type { Arch, BaseImage, BaseSource, Context } from '../../core/index.ts';
+import { bootstrapBase } from './bootstrap.ts';
+import { cloudImageBase } from './cloud-image.ts';
+import { fileBase } from './file.ts';
+
+/** Brings a base to this host and makes sure of it. The image is only ever read; what it costs to fetch or assemble is cached. */
+export async function fetchBase(source: BaseSource, arch: Arch, context: Context): Promise<BaseImage> {
+  switch (source.kind) {
+    case 'cloud-image':
+      return cloudImageBase(source, context);
+    case 'file':
+      return fileBase(source, context);
+    case 'bootstrap':
+      return bootstrapBase(source, arch, context);
+  }
+}

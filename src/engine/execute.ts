@@ -1,0 +1,149 @@
+import { basename } from 'node:path';
+import { type Context, errorMessage, isKibError, KibError, type PlannedAction, type Span } from '../core/index.ts';
+import { actionFailed, actionTimedOut, connectionLost } from './action-errors.ts';
+import { actionStep, downloadUrl, type ScriptAction, type StagedFile } from './action-steps.ts';
+import { type Guest, isTimeout } from './guest.ts';
+import { guestAccess } from './guest-access.ts';
+import { LineSplitter } from './line-splitter.ts';
+import type { ScriptEvent } from './markers.ts';
+import type { ScriptStep } from './script.ts';
+
+export interface ExecuteOptions {
+  /** Local path of every download the actions name, by its URL. */
+  readonly files: ReadonlyMap<string, string>;
+  /** Its span becomes the parent of one span per action. */
+  readonly context: Pick<Context, 'buildId' | 'signal' | 'clock' | 'span'>;
+}
+
+/** How much of a failed action's output its error carries. */
+const TAIL_LINES = 40;
+
+/**
+ * Runs the actions in order; consecutive exec and put actions share one script and one round trip. Throws KIB_ACTION_FAILED,
+ * KIB_ACTION_TIMEOUT or KIB_SSH_LOST, each naming the action, and the signal's reason once nothing runs in the guest any more.
+ */
+export async function executeActions(guest: Guest, actions: readonly PlannedAction[], options: ExecuteOptions): Promise<void> {
+  for (const group of groupActions(actions)) {
+    if (Array.isArray(group)) await runScriptActions(guest, group, options);
+    else await runSingle(guest, group, options);
+  }
+}
+
+/** Runs of exec and put actions as arrays, every other action by itself. */
+export function groupActions(actions: readonly PlannedAction[]): readonly (ScriptAction[] | SingleAction)[] {
+  const groups: (ScriptAction[] | SingleAction)[] = [];
+  for (const action of actions) {
+    const last = groups.at(-1);
+    if (action.kind === 'reboot' || action.kind === 'custom') groups.push(action);
+    else if (Array.isArray(last)) last.push(action);
+    else groups.push([action]);
+  }
+  return groups;
+}
+
+type SingleAction = Exclude<PlannedAction, ScriptAction>;
+
+async function runSingle(guest: Guest, action: SingleAction, { context }: ExecuteOptions): Promise<void> {
+  await context.span.run('action', action.title, async () => {
+    if (action.kind === 'reboot') {
+      await guest.reboot({ timeoutMs: action.timeoutMs, signal: context.signal });
+      return;
+    }
+    try {
+      await action.run(guestAccess(guest, context.signal));
+    } catch (error) {
+      if (isKibError(error)) throw error;
+      throw new KibError('KIB_ACTION_FAILED', `${action.id} (${action.title}) failed: ${errorMessage(error)}`, { cause: error });
+    }
+  });
+}
+
+async function runScriptActions(guest: Guest, actions: readonly ScriptAction[], options: ExecuteOptions): Promise<void> {
+  const { context } = options;
+  const staged = new Map<string, StagedFile>();
+  try {
+    for (const action of actions) await stageDownload(guest, action, staged, options);
+    const steps = actions.map((action) => actionStep(action, staged, guest.slowness));
+    const events = guest.script(steps, { onFailure: 'stop', signal: context.signal });
+    try {
+      for (const [index, action] of actions.entries()) {
+        await context.span.run('action', action.title, (span) => followStep(events, action, steps[index], span, context.buildId));
+      }
+      await awaitDone(events);
+    } finally {
+      await events.return();
+    }
+  } finally {
+    await guest.remove(
+      [...staged.values()].map((file) => file.path),
+      context.signal,
+    );
+  }
+}
+
+/** Reads the `done` marker. All actions succeeded, so a connection that breaks now (a seal removes its own login) is no failure. */
+async function awaitDone(events: AsyncGenerator<ScriptEvent, void, void>): Promise<void> {
+  try {
+    await events.next();
+  } catch (error) {
+    if (!isKibError(error) || error.code !== 'KIB_SSH_LOST') throw error;
+  }
+}
+
+async function stageDownload(
+  guest: Guest,
+  action: ScriptAction,
+  staged: Map<string, StagedFile>,
+  { files, context }: ExecuteOptions,
+): Promise<void> {
+  const url = downloadUrl(action);
+  if (url === undefined || staged.has(url)) return;
+  const path = files.get(url);
+  if (path === undefined) throw new KibError('KIB_TRANSFER', `${action.id} needs ${url}, which was not downloaded`);
+  await context.span.run('fetch', `upload ${basename(new URL(url).pathname)}`, async (span) => {
+    const onProgress = (done: number, total: number) => span.progress(done, total, 'bytes');
+    staged.set(url, await guest.stage(path, { signal: context.signal, onProgress }));
+  });
+}
+
+/** Reads events up to the end of one action and turns them into log lines; throws when the action failed for good. */
+async function followStep(
+  events: AsyncGenerator<ScriptEvent, void, void>,
+  action: ScriptAction,
+  step: ScriptStep | undefined,
+  span: Span,
+  buildId: string,
+): Promise<void> {
+  const tail: string[] = [];
+  const splitter = new LineSplitter((line) => {
+    if (tail.push(line) > TAIL_LINES) tail.shift();
+    span.log('guest', line);
+  });
+  const failure = { action, buildId, tail, timeoutMs: step?.timeoutMs ?? 0, attempts: step?.attempts ?? 1 };
+  let attempt = 1;
+  try {
+    for (let next = await events.next(); next.done !== true; next = await events.next()) {
+      const event = next.value;
+      if (event.kind === 'start') attempt = event.attempt;
+      if (event.kind === 'output') splitter.push(event.bytes);
+      if (event.kind !== 'end') continue;
+      splitter.end();
+      if (event.exitCode === 0) return;
+      const error = isTimeout(event, failure.timeoutMs) ? actionTimedOut(failure) : actionFailed(failure, event.exitCode);
+      if (attempt >= failure.attempts) throw error;
+      span.warn(error.code, `${error.message.split('\n')[0]}; trying again (${attempt} of ${failure.attempts})`);
+    }
+  } catch (error) {
+    splitter.end();
+    throw explain(error, failure);
+  }
+}
+
+/** Failures of the script as a whole, told as failures of the action it was at. */
+function explain(error: unknown, failure: Parameters<typeof actionFailed>[0]): unknown {
+  if (!isKibError(error) || error.details['action'] !== undefined) return error;
+  if (error.code === 'KIB_SSH_LOST') return connectionLost(failure, error);
+  if (error.code === 'KIB_ACTION_TIMEOUT') return actionTimedOut(failure, error);
+  if (error.code === 'KIB_ACTION_FAILED') return actionFailed(failure, undefined, error);
+  return error;
+}

@@ -1,0 +1,216 @@
+import { randomBytes } from 'node:crypto';
+import {
+  type Clock,
+  digestFile,
+  isKibError,
+  KibError,
+  retry,
+  type Sh,
+  sh,
+  type TransferOptions,
+  type Transport,
+  withDeadline,
+} from '../core/index.ts';
+import type { StagedFile } from './action-steps.ts';
+import type { ScriptEvent } from './markers.ts';
+import { playScript } from './play-script.ts';
+import type { ScriptStep } from './script.ts';
+
+/** Makes a new connection to the same guest; one try. */
+export type Connector = (signal: AbortSignal) => Promise<Transport>;
+
+export interface GuestOptions {
+  readonly connect: Connector;
+  readonly clock: Clock;
+  /** Of the machine; timeouts inside the guest are multiplied by it. */
+  readonly slowness: number;
+}
+
+export interface RunOptions {
+  readonly signal: AbortSignal;
+  /** Multiplied by the machine's slowness; default 60 000. */
+  readonly timeoutMs?: number;
+  /** Exit codes that are an answer, not a failure. Default: only 0. */
+  readonly okCodes?: readonly number[];
+}
+
+export interface RunResult {
+  readonly stdout: string;
+  /** The last 4 KiB. */
+  readonly stderr: string;
+  readonly exitCode: number;
+}
+
+const RECONNECT = { attempts: 20, delayMs: 250, maxDelayMs: 3000 };
+const REBOOT_POLL_MS = 500;
+const REBOOT_ANSWER_MS = 10_000;
+/** Exit codes of timeout(1) for a program that was over its time: 124, or 137 when it had to be killed. */
+const TIMEOUT_CODES = [124, 137];
+
+/**
+ * A guest one is logged in to. Everything runs as root (sudo once per script); a connection that broke is made anew for the next call.
+ * Disposing closes the connection, not the machine.
+ */
+export class Guest implements AsyncDisposable {
+  readonly slowness: number;
+  readonly clock: Clock;
+  readonly #connect: Connector;
+  #transport: Transport;
+  #isLost = false;
+
+  constructor(transport: Transport, options: GuestOptions) {
+    this.slowness = options.slowness;
+    this.clock = options.clock;
+    this.#connect = options.connect;
+    this.#transport = transport;
+    this.#adopt(transport);
+  }
+
+  static async connect(options: GuestOptions, signal: AbortSignal): Promise<Guest> {
+    return new Guest(await options.connect(signal), options);
+  }
+
+  /** Runs steps as one script and yields what happens; see playScript. */
+  async *script(
+    steps: readonly ScriptStep[],
+    options: { readonly onFailure: 'stop' | 'continue'; readonly signal: AbortSignal },
+  ): AsyncGenerator<ScriptEvent, void, void> {
+    yield* playScript(await this.#live(options.signal), steps, { ...options, clock: this.clock });
+  }
+
+  /** Runs a script with `set -eu`. Throws KIB_ACTION_FAILED with the end of its output, or KIB_ACTION_TIMEOUT. */
+  async run(script: Sh, options: RunOptions): Promise<RunResult> {
+    const timeoutMs = (options.timeoutMs ?? 60_000) * this.slowness;
+    const step: ScriptStep = { script, timeoutMs, attempts: 1, pauseMs: 0, stderr: 'apart' };
+    const out: Record<'stdout' | 'stderr', Buffer[]> = { stdout: [], stderr: [] };
+    let stream: 'stdout' | 'stderr' = 'stdout';
+    let end = { exitCode: 0, ms: 0 };
+    for await (const event of this.script([step], { onFailure: 'continue', signal: options.signal })) {
+      if (event.kind === 'output') out[stream].push(event.bytes);
+      if (event.kind === 'stderr') stream = 'stderr';
+      if (event.kind === 'end') end = event;
+    }
+    const result = {
+      stdout: Buffer.concat(out.stdout).toString(),
+      stderr: Buffer.concat(out.stderr).toString(),
+      exitCode: end.exitCode,
+    };
+    if (isTimeout(end, timeoutMs))
+      throw new KibError('KIB_ACTION_TIMEOUT', `a script in the guest took over ${timeoutMs} ms:\n${script}`);
+    if ((options.okCodes ?? [0]).includes(end.exitCode)) return result;
+    const said = (result.stderr.trim() === '' ? result.stdout : result.stderr).trim().split('\n').slice(-10).join('\n');
+    throw new KibError('KIB_ACTION_FAILED', `a script in the guest exited with ${end.exitCode}: ${said}`, {
+      details: { exitCode: end.exitCode, script: script.masked },
+    });
+  }
+
+  /** Copies a local file to a new path only the login user may use; remove it when done. */
+  async stage(localPath: string, options: TransferOptions): Promise<StagedFile> {
+    const path = `/var/tmp/kib-${randomBytes(8).toString('hex')}`;
+    await (await this.#live(options.signal)).upload(localPath, path, options);
+    return { path, sha256: await digestFile(localPath, 'sha256', options.signal) };
+  }
+
+  /** Puts a local file at a path of the guest, as root:root 0644. */
+  async upload(localPath: string, remotePath: string, options: TransferOptions): Promise<void> {
+    const staged = await this.stage(localPath, options);
+    await this.run(sh`chown root:root ${staged.path}; chmod 0644 ${staged.path}; mv -f ${staged.path} ${remotePath}`, {
+      ...options,
+      timeoutMs: 600_000,
+    });
+  }
+
+  /** Brings any file of the guest here. */
+  async download(remotePath: string, localPath: string, options: TransferOptions): Promise<void> {
+    const path = `/var/tmp/kib-${randomBytes(8).toString('hex')}`;
+    // The login user reads a copy of its own: what only root may read stays so.
+    const copy = sh`install -m 0400 -o "\${SUDO_USER:-root}" ${remotePath} ${path}`;
+    await this.run(copy, { signal: options.signal, timeoutMs: 600_000 });
+    try {
+      await (await this.#live(options.signal)).download(path, localPath, options);
+    } finally {
+      await this.remove([path], options.signal);
+    }
+  }
+
+  /** Removes files of ours; never throws, since the guest may be gone. */
+  async remove(paths: readonly string[], signal: AbortSignal): Promise<void> {
+    if (paths.length === 0 || this.#isLost || signal.aborted) return;
+    await this.run(sh`rm -f ${paths}`, { signal }).catch(() => {});
+  }
+
+  /** Changes with every boot: random(4), boot_id. */
+  async bootId(signal: AbortSignal): Promise<string> {
+    return (await this.run(sh`cat /proc/sys/kernel/random/boot_id`, { signal })).stdout.trim();
+  }
+
+  /** Reboots and waits until another boot id answers. Throws KIB_ACTION_TIMEOUT after `timeoutMs` times slowness. */
+  async reboot(options: { readonly timeoutMs: number; readonly signal: AbortSignal }): Promise<void> {
+    const ms = options.timeoutMs * this.slowness;
+    const onTimeout = () =>
+      new KibError('KIB_ACTION_TIMEOUT', `the guest did not come back within ${Math.round(ms / 1000)} s of its reboot`);
+    await withDeadline({ ms, clock: this.clock, signal: options.signal, onTimeout }, async (signal) => {
+      const before = await this.bootId(signal);
+      // Started in the background: an answer must get out before the network goes down.
+      await this.run(sh`(sleep 1; systemctl reboot || reboot) >/dev/null 2>&1 &`, { signal });
+      for (;;) {
+        // A connection of the old boot may stay open and silent for ever (QEMU's user network): each question asks anew.
+        await this.#drop();
+        await this.clock.sleep(REBOOT_POLL_MS, signal);
+        const now = await this.#askBootId(signal);
+        if (now !== undefined && now !== before) return;
+      }
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#transport[Symbol.asyncDispose]();
+  }
+
+  async #askBootId(outer: AbortSignal): Promise<string | undefined> {
+    const ms = REBOOT_ANSWER_MS * this.slowness;
+    const onTimeout = () => new KibError('KIB_SSH_LOST', `no answer within ${ms} ms`, { retryable: true });
+    try {
+      return await withDeadline({ ms, clock: this.clock, signal: outer, onTimeout }, async (signal) => {
+        this.#adopt(await this.#connect(signal));
+        return await this.bootId(signal);
+      });
+    } catch (error) {
+      if (outer.aborted || !isTransient(error)) throw error;
+      return undefined;
+    }
+  }
+
+  async #drop(): Promise<void> {
+    this.#isLost = true;
+    await this.#transport[Symbol.asyncDispose]();
+  }
+
+  async #live(signal: AbortSignal): Promise<Transport> {
+    if (!this.#isLost) return this.#transport;
+    const options = { ...RECONNECT, clock: this.clock, signal, when: (error: unknown) => isKibError(error) && error.retryable };
+    return this.#adopt(await retry(options, () => this.#connect(signal)));
+  }
+
+  #adopt(transport: Transport): Transport {
+    this.#transport = transport;
+    this.#isLost = false;
+    const onClosed = () => {
+      if (this.#transport === transport) this.#isLost = true;
+    };
+    transport.closed.then(onClosed, onClosed);
+    return transport;
+  }
+}
+
+/** Whether a step that ended so was over its time; /proc/uptime counts hundredths of a second. */
+export function isTimeout(end: { readonly exitCode: number; readonly ms: number }, timeoutMs: number): boolean {
+  return TIMEOUT_CODES.includes(end.exitCode) && end.ms + 20 >= timeoutMs;
+}
+
+/** While a guest goes down and comes up a login may be refused for a moment (pam_nologin). */
+function isTransient(error: unknown): boolean {
+  return (
+    isKibError(error) && (error.code === 'KIB_SSH_LOST' || error.code === 'KIB_SSH_AUTH' || error.code === 'KIB_ACTION_FAILED')
+  );
+}

@@ -1,0 +1,38 @@
+import type { Artifact, BaseImage, BuildPlan, CheckResult, Context } from '../core/index.ts';
+import { manifest, writeManifest } from '../export/manifest.ts';
+import { packageVersion } from '../io/package-info.ts';
+import type { GuestPackage } from './guest-packages.ts';
+import type { Phase } from './phases.ts';
+import type { BuildRequest } from './request.ts';
+
+export interface ManifestFacts {
+  readonly request: BuildRequest;
+  readonly plan: BuildPlan;
+  /** Host programs by what doctor said of them. */
+  readonly tools: Readonly<Record<string, string>>;
+  readonly base: BaseImage;
+  readonly packages: readonly GuestPackage[];
+  readonly artifacts: readonly Artifact[];
+  readonly checks: readonly CheckResult[];
+  readonly phases: readonly Phase[];
+  /** Folder that gets manifest.json. */
+  readonly dir: string;
+}
+
+/** Writes manifest.json beside the artifacts: what went in, what came out, what was proven. */
+export async function recordManifest(facts: ManifestFacts, context: Context): Promise<string> {
+  const value = manifest({
+    buildId: context.buildId,
+    createdMs: context.clock.now(),
+    tools: { 'kib-native': packageVersion(), node: process.version, ...facts.tools },
+    spec: facts.request.image.spec,
+    plan: facts.plan,
+    base: facts.base,
+    requirements: facts.plan.requirements,
+    packages: facts.packages,
+    phases: facts.phases,
+    artifacts: facts.artifacts,
+    checks: facts.checks,
+  });
+  return writeManifest(value, facts.dir, context);
+}

@@ -1,0 +1,105 @@
+import { type PackageRepository, type PackageRequest, type PrimitiveAction, raw, sh } from '../core/index.ts';
+import type { PackageManagerSeam } from './package-manager.ts';
+import { installTitle } from './package-titles.ts';
+
+// Options are apt.conf(5) settings. A configuration file that we wrote before its package came stays (confold); nothing is ever asked.
+const APT_GET = raw(
+  [
+    'apt-get --yes --quiet',
+    '-o DPkg::Lock::Timeout=600 -o DPkg::Use-Pty=0',
+    '-o Acquire::Retries=3 -o Acquire::Languages=none',
+    '-o DPkg::Options::=--force-confdef -o DPkg::Options::=--force-confold',
+  ].join(' '),
+);
+// needrestart(1) would ask, or restart services in the middle of the transaction.
+const ENVIRONMENT = raw('export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1');
+
+const NETWORK_ATTEMPTS = 3;
+const UPDATE_TIMEOUT_MS = 600_000;
+const INSTALL_TIMEOUT_MS = 1_800_000;
+
+/** apt of Debian and Ubuntu. */
+export const apt: PackageManagerSeam = {
+  transaction: (repositories, packages) => [
+    quiet,
+    ...repositories.flatMap(addRepository),
+    update,
+    {
+      kind: 'exec',
+      title: installTitle(packages.map(({ name }) => name)),
+      script: sh`
+        ${ENVIRONMENT}
+        ${APT_GET} --no-install-recommends install ${packages.map(spec)}
+      `,
+      timeoutMs: INSTALL_TIMEOUT_MS,
+      attempts: NETWORK_ATTEMPTS,
+    },
+  ],
+  install: (packages) => [
+    {
+      kind: 'exec',
+      title: installTitle(packages),
+      script: sh`
+        ${ENVIRONMENT}
+        if [ -z "$(find /var/lib/apt/lists -maxdepth 1 -name '*_Packages*' | head -n 1)" ]; then
+          ${APT_GET} -o APT::Update::Error-Mode=any update
+        fi
+        ${APT_GET} --no-install-recommends install ${packages}
+      `,
+      timeoutMs: INSTALL_TIMEOUT_MS,
+      attempts: NETWORK_ATTEMPTS,
+    },
+  ],
+  hold: (packages) => [
+    { kind: 'exec', title: `hold ${packages.join(', ')}`, script: sh`apt-mark hold ${packages}`, timeoutMs: 60_000 },
+  ],
+  holdNeeds: [],
+};
+
+/** The timers would take the lock or change packages under the build; seal and the node recipe decide what a node keeps. */
+const quiet: PrimitiveAction = {
+  kind: 'exec',
+  title: 'keep automatic updates away',
+  script: sh`systemctl stop apt-daily.timer apt-daily-upgrade.timer apt-daily.service 2>/dev/null || :`,
+  timeoutMs: 120_000,
+};
+
+const update: PrimitiveAction = {
+  kind: 'exec',
+  title: 'read the package lists',
+  // Without the error mode apt-get update exits 0 although a repository could not be read.
+  script: sh`
+    ${ENVIRONMENT}
+    ${APT_GET} -o APT::Update::Error-Mode=any update
+  `,
+  timeoutMs: UPDATE_TIMEOUT_MS,
+  attempts: NETWORK_ATTEMPTS,
+};
+
+/** One deb822 file (sources.list(5)) whose key vouches for this repository only. */
+function addRepository(repository: PackageRepository): readonly PrimitiveAction[] {
+  const { name, title, key, apt } = repository;
+  if (apt === undefined) return [];
+  const keyring = `/etc/apt/keyrings/${name}.asc`;
+  const source = [
+    `Types: deb`,
+    `URIs: ${apt.uri}`,
+    `Suites: ${apt.suite}`,
+    ...(apt.components.length === 0 ? [] : [`Components: ${apt.components.join(' ')}`]),
+    `Signed-By: ${keyring}`,
+  ];
+  const put = { kind: 'put', mode: '0644', owner: 'root:root' } as const;
+  return [
+    { ...put, title: `trust the key of ${title}`, path: keyring, content: { kind: 'text', text: `${key.trimEnd()}\n` } },
+    {
+      ...put,
+      title: `add the repository ${title}`,
+      path: `/etc/apt/sources.list.d/${name}.sources`,
+      content: { kind: 'text', text: `${source.join('\n')}\n` },
+    },
+  ];
+}
+
+function spec({ name, version }: PackageRequest): string {
+  return version === undefined ? name : `${name}=${version}`;
+}

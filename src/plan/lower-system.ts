@@ -1,0 +1,65 @@
+import { type HelperAction, lines, type PrimitiveAction, sh } from '../core/index.ts';
+import { lowerFile } from './lower-files.ts';
+
+type Helper<K extends HelperAction['kind']> = Extract<HelperAction, { kind: K }>;
+
+const SERVICE_TIMEOUT_MS = 300_000;
+
+export function lowerService({ unit, enabled, state }: Helper<'service'>): PrimitiveAction {
+  const enable = enabled ? 'enable' : 'disable';
+  const verb = state === undefined ? undefined : { started: 'start', stopped: 'stop', restarted: 'restart' }[state];
+  return {
+    kind: 'exec',
+    title: `${enable}${verb === undefined ? '' : ` and ${verb}`} ${unit}`,
+    script: lines([
+      sh`systemctl daemon-reload`,
+      sh`systemctl ${enable} ${unit}`,
+      ...(verb === undefined ? [] : [sh`systemctl ${verb} ${unit}`]),
+    ]),
+    timeoutMs: SERVICE_TIMEOUT_MS,
+  };
+}
+
+/** Masking works for units that do not exist, stopping does not. */
+export function lowerMask({ units }: Helper<'mask'>): PrimitiveAction {
+  return {
+    kind: 'exec',
+    title: `mask ${units.join(', ')}`,
+    script: sh`
+      systemctl stop ${units} 2>/dev/null || :
+      systemctl mask ${units}
+    `,
+    timeoutMs: SERVICE_TIMEOUT_MS,
+  };
+}
+
+/** modules-load.d(5). */
+export function lowerKernelModules({ name, modules }: Helper<'kernel-modules'>): readonly PrimitiveAction[] {
+  return [
+    lowerFile({ kind: 'file', path: `/etc/modules-load.d/${name}.conf`, text: textOf(modules) }),
+    {
+      kind: 'exec',
+      title: `load the kernel modules ${modules.join(', ')}`,
+      script: sh`modprobe --all -- ${modules}`,
+      timeoutMs: 60_000,
+    },
+  ];
+}
+
+/** sysctl.d(5). Applied by what applies them at boot, so that what works now works then. */
+export function lowerSysctl({ name, values }: Helper<'sysctl'>): readonly PrimitiveAction[] {
+  const path = `/etc/sysctl.d/${name}.conf`;
+  return [
+    lowerFile({ kind: 'file', path, text: textOf(Object.entries(values).map(([key, value]) => `${key} = ${value}`)) }),
+    {
+      kind: 'exec',
+      title: `apply ${path}`,
+      script: sh`/usr/lib/systemd/systemd-sysctl --strict ${path}`,
+      timeoutMs: 60_000,
+    },
+  ];
+}
+
+function textOf(lines: readonly string[]): string {
+  return `${lines.join('\n')}\n`;
+}

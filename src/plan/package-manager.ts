@@ -1,0 +1,17 @@
+import type { PackageManager, PackageRepository, PackageRequest, PrimitiveAction } from '../core/index.ts';
+import { apt } from './apt.ts';
+import { dnf } from './dnf.ts';
+
+/** What the planner asks of a package manager. Everything it returns runs as root in the guest. */
+export interface PackageManagerSeam {
+  /** Adds the repositories and installs all packages in one transaction. */
+  transaction(repositories: readonly PackageRepository[], packages: readonly PackageRequest[]): readonly PrimitiveAction[];
+  /** Installs a few more later, for the `install` helper. */
+  install(packages: readonly string[]): readonly PrimitiveAction[];
+  /** Keeps packages at their version until somebody lifts that. */
+  hold(packages: readonly string[]): readonly PrimitiveAction[];
+  /** Packages that `hold` itself needs. */
+  readonly holdNeeds: readonly string[];
+}
+
+export const packageManagers: Readonly<Record<PackageManager, PackageManagerSeam>> = { apt, dnf };

@@ -1,0 +1,58 @@
+import {
+  type ConfigIssue,
+  configError,
+  type OsDefinition,
+  type PackageRepository,
+  type PackageRequest,
+  type PrimitiveAction,
+  type RecipeContext,
+} from '../core/index.ts';
+import { packageManagers } from './package-manager.ts';
+import type { ChosenRecipe } from './resolved.ts';
+
+/**
+ * The `packages` layer: every recipe's repositories and packages in one transaction. Empty when nobody wants any. Throws
+ * KIB_RECIPE_INVALID when recipes contradict each other.
+ */
+export function planPackages(chosen: readonly ChosenRecipe[], context: RecipeContext): readonly PrimitiveAction[] {
+  const manager = packageManagers[context.os.packageManager];
+  const repositories = chosen.flatMap(({ recipe, params }) => recipe.repositories?.(context, params) ?? []);
+  const requests = chosen.flatMap(({ recipe, params }) => recipe.packages?.(context, params) ?? []);
+  const isHolding = chosen.some(({ recipe, params }) => recipe.steps(context, params).some(({ kind }) => kind === 'hold'));
+  const needed = isHolding ? manager.holdNeeds.map((name) => ({ name })) : [];
+  const issues: ConfigIssue[] = [];
+  const packages = mergeRequests([...requests, ...needed], issues);
+  const distinct = mergeRepositories(repositories, context.os, issues);
+  if (issues.length > 0) throw configError(issues, 'KIB_RECIPE_INVALID');
+  return packages.length === 0 && distinct.length === 0 ? [] : manager.transaction(distinct, packages);
+}
+
+/** One request per package, by name, so that the order of recipes does not change the layer's key. */
+function mergeRequests(requests: readonly PackageRequest[], issues: ConfigIssue[]): readonly PackageRequest[] {
+  const names = [...new Set(requests.map(({ name }) => name))].sort();
+  return names.map((name) => {
+    const versions = [...new Set(requests.flatMap((request) => (request.name === name ? (request.version ?? []) : [])))];
+    const [version] = versions;
+    if (versions.length > 1) issues.push({ path: 'recipes', message: `want ${name} in different versions: ${versions.join(', ')}` });
+    return version === undefined ? { name } : { name, version };
+  });
+}
+
+function mergeRepositories(
+  repositories: readonly PackageRepository[],
+  os: OsDefinition,
+  issues: ConfigIssue[],
+): readonly PackageRepository[] {
+  const byName = new Map<string, PackageRepository>();
+  for (const repository of repositories) {
+    const other = byName.get(repository.name);
+    if (other !== undefined && JSON.stringify(other) !== JSON.stringify(repository)) {
+      issues.push({ path: 'recipes', message: `want the package repository ${repository.name} in different ways` });
+    }
+    if (repository[os.packageManager] === undefined) {
+      issues.push({ path: 'recipes', message: `the package repository ${repository.name} has nothing for ${os.packageManager}` });
+    }
+    byName.set(repository.name, repository);
+  }
+  return [...byName.values()];
+}

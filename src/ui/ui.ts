@@ -1,0 +1,30 @@
+import type { BuildEvent, Clock } from '../core/index.ts';
+
+/** A stream that text goes to; process.stdout and process.stderr are ones. */
+export interface Output {
+  write(text: string): unknown;
+}
+
+export interface UiOptions {
+  /** tty: live lines; plain: a log; json: the events themselves, on stdout. */
+  readonly mode: 'tty' | 'plain' | 'json';
+  /** Where json goes. People are talked to on stderr, so that stdout stays for results. */
+  readonly stdout: Output;
+  readonly stderr: Output;
+  /** Show every log line. */
+  readonly verbose: boolean;
+  /** Width of the terminal right now; default 80. */
+  readonly columns?: () => number;
+  /** False under NO_COLOR and for anything that is not a terminal. */
+  readonly colour: boolean;
+  readonly clock: Clock;
+}
+
+/** A reader of build events. Give it every event in order, then close it: that restores the cursor and ends its timer. */
+export interface Ui {
+  read(event: BuildEvent): void;
+  /** Leaves the terminal to someone else (a shell on the machine) until the returned function is called. */
+  suspend(): () => void;
+  /** Safe to call twice. */
+  close(): void;
+}

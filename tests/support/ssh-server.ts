@@ -1,0 +1,115 @@
+import { spawn } from 'node:child_process';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import ssh2, { type Connection, type ServerChannel } from 'ssh2';
+import type { Credentials, Endpoint } from '../../src/core/index.ts';
+import { generateKeyPair } from '../../src/transport/keys.ts';
+import { type SftpFaults, serveSftp } from './sftp-server.ts';
+
+export interface TestSshServer extends AsyncDisposable {
+  readonly endpoint: Endpoint;
+  /** What gets in. */
+  readonly credentials: Credentials;
+  /** Folder of this server, in which commands start. */
+  readonly dir: string;
+  /** Commands run so far. */
+  readonly commands: readonly string[];
+  /** Connections accepted so far. */
+  readonly connections: () => number;
+  /** Breaks every connection without a word. */
+  drop(): void;
+}
+
+export interface TestSshServerOptions extends SftpFaults {
+  /** Body of the `sudo` that commands find; default: runs what it is given. */
+  readonly sudo?: string;
+}
+
+const SUDO = '#!/bin/sh\n[ "$1" = -n ] && shift\nexec "$@"\n';
+
+/** An SSH server in this process that really runs commands through sh, in sessions of their own as sshd does, and serves SFTP. */
+export async function startSshServer(options: TestSshServerOptions = {}): Promise<TestSshServer> {
+  const dir = await mkdtemp(join(tmpdir(), 'kib-ssh-'));
+  await writeFile(join(dir, 'sudo'), options.sudo ?? SUDO);
+  await chmod(join(dir, 'sudo'), 0o755);
+  const login = generateKeyPair('login');
+  const host = generateKeyPair('host');
+  const commands: string[] = [];
+  const clients = new Set<Connection>();
+  let connections = 0;
+  const server = new ssh2.Server({ hostKeys: [host.privateKey] }, (client) => {
+    connections++;
+    clients.add(client);
+    // Missing in the types; without it every answer waits for a delayed ACK.
+    (client as unknown as { setNoDelay(on: boolean): void }).setNoDelay(true);
+    client.on('error', () => {});
+    client.on('close', () => clients.delete(client));
+    client.on('authentication', (auth) => {
+      const isOurs =
+        auth.method === 'publickey' &&
+        auth.key.data.toString('base64') === login.publicKey.split(' ')[1] &&
+        (auth.signature === undefined || verify(login.publicKey, auth.blob, auth.signature));
+      if (isOurs) auth.accept();
+      else auth.reject(['publickey']);
+    });
+    client.on('session', (accept) => {
+      const session = accept();
+      session.on('exec', (acceptExec, _reject, info) => {
+        commands.push(info.command);
+        runCommand(info.command, acceptExec(), dir);
+      });
+      session.on('sftp', (acceptSftp) => serveSftp(acceptSftp(), options));
+    });
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  const drop = () => {
+    // ssh2 offers no way to break a connection off; its socket does.
+    for (const client of clients) (client as unknown as { _sock: { destroy(): void } })._sock.destroy();
+  };
+  return {
+    endpoint: { host: '127.0.0.1', port: (server.address() as AddressInfo).port },
+    credentials: { username: 'kib', privateKey: login.privateKey, hostKey: host.publicKey },
+    dir,
+    commands,
+    connections: () => connections,
+    drop,
+    async [Symbol.asyncDispose]() {
+      drop();
+      await new Promise<void>((resolve) => {
+        server.close(() => resolve());
+      });
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+function verify(publicKey: string, blob: Buffer | undefined, signature: Buffer): boolean {
+  const key = ssh2.utils.parseKey(publicKey);
+  return !(key instanceof Error) && blob !== undefined && key.verify(blob, signature) === true;
+}
+
+function runCommand(command: string, channel: ServerChannel, dir: string): void {
+  const child = spawn('/bin/sh', ['-c', command], {
+    cwd: dir,
+    detached: true,
+    env: { PATH: `${dir}:/usr/local/bin:/usr/bin:/bin`, HOME: dir, USER: 'kib' },
+  });
+  channel.pipe(child.stdin);
+  child.stdin.on('error', () => {});
+  child.stdout.on('data', (chunk) => channel.write(chunk));
+  child.stderr.on('data', (chunk) => channel.stderr.write(chunk));
+  // As sshd does: a command whose channel is gone is not killed, it only finds its pipes broken.
+  channel.on('close', () => {
+    child.stdout.destroy();
+    child.stderr.destroy();
+  });
+  child.on('close', (code, signal) => {
+    if (code === null) channel.exit(signal ?? 'TERM');
+    else channel.exit(code);
+    channel.end();
+  });
+}

@@ -1,0 +1,306 @@
+import { existsSync } from 'node:fs';
+import { readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type PlannedAction, type PrimitiveAction, Secret, sh, systemClock } from '../../../src/core/index.ts';
+import { executeActions, groupActions } from '../../../src/engine/execute.ts';
+import { Guest } from '../../../src/engine/guest.ts';
+import { connectSsh } from '../../../src/transport/ssh.ts';
+import { startSshServer, type TestSshServer, type TestSshServerOptions } from '../../support/ssh-server.ts';
+import { type TestContext, testContext } from '../../support/test-context.ts';
+
+let server: TestSshServer;
+let guest: Guest;
+let context: TestContext;
+
+async function start(options: TestSshServerOptions = {}): Promise<void> {
+  server = await startSshServer(options);
+  context = await testContext({ buildId: 'b1' });
+  guest = await Guest.connect(
+    {
+      connect: (signal) => connectSsh(server.endpoint, server.credentials, { signal, clock: systemClock, readyTimeoutMs: 5000 }),
+      clock: systemClock,
+      slowness: 1,
+    },
+    context.signal,
+  );
+}
+
+beforeEach(() => start());
+afterEach(async () => {
+  await guest[Symbol.asyncDispose]();
+  await server[Symbol.asyncDispose]();
+  await context[Symbol.asyncDispose]();
+});
+
+let count = 0;
+function plan(action: PrimitiveAction): PlannedAction {
+  return { ...action, id: `node/${++count}`, recipe: 'node' };
+}
+const exec = (script: ReturnType<typeof sh>, options: { timeoutMs?: number; attempts?: number } = {}) =>
+  plan({ kind: 'exec', title: 'an action', script, timeoutMs: 5000, ...options });
+const put = (text: string, path: string, mode = '0644') =>
+  plan({ kind: 'put', title: 'a file', content: { kind: 'text', text }, path, mode, owner: 'root:root' });
+const execute = (actions: readonly PlannedAction[], files = new Map<string, string>()) =>
+  executeActions(guest, actions, { files, context });
+const failure = (work: Promise<unknown>) =>
+  work.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+const logged = () => context.events.flatMap((event) => (event.type === 'log' ? [event.line] : []));
+const file = (name: string) => join(server.dir, name);
+
+describe('executeActions', () => {
+  it('runs actions in order in one script, each in a span of its own', async () => {
+    await execute([exec(sh`echo one`), put('two\n', file('two')), exec(sh`cat ${file('two')}; echo three >&2; printf four`)]);
+    expect(logged()).toEqual(['one', 'two', 'three', 'four']);
+    expect(server.commands).toEqual(['sudo -n /bin/sh -s']);
+    const spans = context.events.flatMap((event) =>
+      event.type === 'span.start' ? [`start ${event.name}`] : event.type === 'span.end' ? [event.status] : [],
+    );
+    expect(spans).toEqual(['start an action', 'ok', 'start a file', 'ok', 'start an action', 'ok']);
+  });
+
+  it('gives every action a fresh shell, / as folder, no input, umask 022 and the C locale', async () => {
+    await execute([
+      exec(sh`leaked=1; cd /tmp; umask 077`),
+      exec(sh`echo "\${leaked-clean} $PWD $(umask) $LC_ALL $DEBIAN_FRONTEND $HOME"; cat; test -t 0 || echo no terminal`),
+    ]);
+    expect(logged()).toEqual(['clean / 0022 C noninteractive /root', 'no terminal']);
+  });
+
+  it('leaves no staged file behind, whether it succeeds or fails', async () => {
+    await execute([exec(sh`dirname "$0"`)]);
+    await failure(execute([exec(sh`dirname "$0"; exit 1`)]));
+    const folders = logged();
+    expect(folders).toHaveLength(2);
+    expect(folders.filter((folder) => existsSync(folder))).toEqual([]);
+  });
+
+  it('keeps scripts and file contents from other users and out of arguments', async () => {
+    await execute([
+      exec(
+        sh`stat -c %a "$(dirname "$0")" "$0"; tr '\\0' ' ' </proc/$$/cmdline | grep -c hunter2 || :; test ${new Secret('x', 'hunter2')} = hunter2`,
+      ),
+    ]);
+    expect(logged()).toEqual(['700', '600', '0']);
+    expect(server.commands.join()).not.toContain('hunter2');
+  });
+
+  it('writes files with any bytes, mode and missing folders, and replaces what was there', async () => {
+    const text = `'"\\$(x)\`\u0000\r\n__\nünïcödé ${'long '.repeat(5000)}`;
+    await execute([put('old', file('a/b/c')), put(text, file('a/b/c'), '0600')]);
+    expect(await readFile(file('a/b/c'), 'utf8')).toBe(text);
+    expect((await stat(file('a/b/c'))).mode & 0o777).toBe(0o600);
+    expect((await stat(file('a'))).mode & 0o777).toBe(0o755);
+  });
+
+  it('writes an empty file', async () => {
+    await execute([put('', file('empty'))]);
+    expect((await stat(file('empty'))).size).toBe(0);
+  });
+
+  it('stops at the first failure and tells what failed and how to repeat it', async () => {
+    const failing = exec(sh`echo before; echo ${new Secret('password', 'hunter2')} >/dev/null; false; echo after`);
+    const error = await failure(execute([failing, exec(sh`echo never`)]));
+    expect(error).toMatchObject({
+      code: 'KIB_ACTION_FAILED',
+      message: `${failing.id} (an action) failed with exit code 1\n  before`,
+      hint: expect.stringContaining('kib-native ssh b1'),
+      details: {
+        recipe: 'node',
+        action: failing.id,
+        exitCode: 1,
+        lastLines: ['before'],
+        script: expect.stringContaining('echo ***'),
+      },
+    });
+    expect(logged()).toEqual(['before']);
+  });
+
+  it('carries the last 40 lines of a long output', async () => {
+    const error = await failure(execute([exec(sh`seq 100; exit 7`)]));
+    const { lastLines } = (error as { details: { lastLines: string[] } }).details;
+    expect(lastLines).toHaveLength(40);
+    expect(lastLines.at(-1)).toBe('100');
+  });
+
+  it('ends an action that is over its time, and all it started', async () => {
+    const error = await failure(
+      execute([exec(sh`sh -c 'sleep 60; touch ${file('late')}' & echo $!; wait`, { timeoutMs: 1000 })]),
+    );
+    expect(error).toMatchObject({ code: 'KIB_ACTION_TIMEOUT', message: expect.stringContaining('was not done within 1.0 s') });
+    await expectGone(Number(logged()[0]));
+  });
+
+  it('does not take an action’s own exit code 124 for a timeout', async () => {
+    expect(await failure(execute([exec(sh`exit 124`)]))).toMatchObject({ code: 'KIB_ACTION_FAILED' });
+  });
+
+  it('tries again as often as the action says', async () => {
+    guest = withoutPauses(guest);
+    const script = sh`echo x >>${file('tries')}; test "$(wc -l <${file('tries')})" -ge 3`;
+    await execute([exec(script, { attempts: 3 })]);
+    expect(await readFile(file('tries'), 'utf8')).toBe('x\nx\nx\n');
+    expect(context.events.filter((event) => event.type === 'warning')).toHaveLength(2);
+  });
+
+  it('gives up after the last attempt', async () => {
+    guest = withoutPauses(guest);
+    const error = await failure(execute([exec(sh`exit 5`, { attempts: 2 })]));
+    expect(error).toMatchObject({ code: 'KIB_ACTION_FAILED', message: expect.stringContaining('exit code 5 after 2 attempts') });
+  });
+
+  it('ends what runs in the guest when it is aborted', async () => {
+    const work = execute([
+      exec(sh`trap '' HUP; sh -c 'sleep 60; touch ${file('late')}' & echo $$ $!; wait`, { timeoutMs: 60_000 }),
+    ]);
+    await waitFor(() => logged().length > 0);
+    const [shell = 0, child = 0] = (logged()[0] ?? '').split(' ').map(Number);
+    context.abort(new Error('Ctrl-C'));
+    expect(await failure(work)).toMatchObject({ code: 'KIB_CANCELLED', message: 'interrupted: Ctrl-C' });
+    await expectGone(shell);
+    await expectGone(child);
+  });
+
+  it('ends even an action that ignores SIGTERM', { timeout: 20_000 }, async () => {
+    const work = execute([exec(sh`trap '' TERM; echo $$; while :; do sleep 1; done`, { timeoutMs: 60_000 })]);
+    await waitFor(() => logged().length > 0);
+    context.abort(new Error('Ctrl-C'));
+    await failure(work);
+    await expectGone(Number(logged()[0]));
+  });
+
+  it('names the action the connection broke in', async () => {
+    const action = exec(sh`echo on; exec sleep 3`);
+    const work = execute([exec(sh`true`), action]);
+    await waitFor(() => logged().length > 0);
+    server.drop();
+    expect(await failure(work)).toMatchObject({
+      code: 'KIB_SSH_LOST',
+      message: expect.stringContaining(`${action.id} (an action) was cut short`),
+    });
+  });
+
+  it('connects again for the next actions', async () => {
+    server.drop();
+    await waitFor(() => server.connections() === 1);
+    await new Promise((resolve) => {
+      setTimeout(resolve, 50);
+    });
+    await execute([exec(sh`echo back`)]);
+    expect(logged()).toEqual(['back']);
+    expect(server.connections()).toBe(2);
+  });
+
+  it('does not wait for a background process that holds the output open', async () => {
+    await execute([exec(sh`sleep 8 & echo done`)]);
+    expect(logged()).toEqual(['done']);
+  });
+
+  it('uploads a download, checks it in the guest, installs it and removes the copy', async () => {
+    await writeFile(file('local'), Buffer.alloc(100_000, 'kib'));
+    const url = 'https://example.org/files/tool-1.0';
+    const action = plan({
+      kind: 'put',
+      title: 'tool',
+      content: { kind: 'download', url },
+      path: file('bin/tool'),
+      mode: '0755',
+      owner: 'root:root',
+    });
+    await execute([action, exec(sh`ls /var/tmp`)], new Map([[url, file('local')]]));
+    expect((await readFile(file('bin/tool'))).equals(await readFile(file('local')))).toBe(true);
+    expect((await stat(file('bin/tool'))).mode & 0o777).toBe(0o755);
+    const staged = logged().filter((line) => /^kib-[0-9a-f]{16}$/.test(line));
+    expect(staged.filter((name) => existsSync(`/var/tmp/${name}`))).toEqual([]);
+  });
+
+  it('says what a download is missing', async () => {
+    const content = { kind: 'download', url: 'https://example.org/x' } as const;
+    const action = plan({ kind: 'put', title: 'x', content, path: file('x'), mode: '0644', owner: 'root:root' });
+    expect(await failure(execute([action]))).toMatchObject({
+      code: 'KIB_TRANSFER',
+      message: expect.stringContaining('https://example.org/x'),
+    });
+  });
+
+  it('hands custom actions the guest', async () => {
+    let seen = '';
+    const custom = plan({
+      kind: 'custom',
+      title: 'mine',
+      key: '1',
+      run: async (access) => void (seen = await access.run(sh`echo hello`)),
+    });
+    await execute([custom]);
+    expect(seen).toBe('hello\n');
+    const failing = plan({ kind: 'custom', title: 'mine', key: '2', run: () => Promise.reject(new Error('no')) });
+    expect(await failure(execute([failing]))).toMatchObject({
+      code: 'KIB_ACTION_FAILED',
+      message: `${failing.id} (mine) failed: no`,
+    });
+  });
+});
+
+describe('without root', () => {
+  it('says what sudo said', async () => {
+    await start({ sudo: '#!/bin/sh\necho "sudo: a password is required" >&2\nexit 1\n' });
+    const error = await failure(execute([exec(sh`true`)]));
+    expect(error).toMatchObject({ code: 'KIB_ACTION_FAILED', message: expect.stringContaining('sudo: a password is required') });
+  });
+});
+
+describe('groupActions', () => {
+  it('breaks scripts at reboots and custom actions', () => {
+    const reboot = plan({ kind: 'reboot', title: 'r', timeoutMs: 1 });
+    const groups = groupActions([exec(sh`a`), put('', '/b'), reboot, exec(sh`c`), reboot, reboot]);
+    expect(groups.map((group) => (Array.isArray(group) ? group.length : group.kind))).toEqual([
+      2,
+      'reboot',
+      1,
+      'reboot',
+      'reboot',
+    ]);
+  });
+});
+
+/** The same guest, which does not pause between attempts. */
+function withoutPauses(original: Guest): Guest {
+  return new Proxy(original, {
+    get(target, name) {
+      const value = Reflect.get(target, name, target) as unknown;
+      if (name === 'script') {
+        return (...[steps, options]: Parameters<Guest['script']>) =>
+          target.script(
+            steps.map((step) => ({ ...step, pauseMs: 0 })),
+            options,
+          );
+      }
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+    },
+  });
+}
+
+async function waitFor(condition: () => boolean): Promise<void> {
+  const end = Date.now() + 5000;
+  while (!condition()) {
+    if (Date.now() > end) throw new Error('waited in vain');
+    await new Promise((resolve) => {
+      setTimeout(resolve, 10);
+    });
+  }
+}
+
+/** The process ends within two seconds; a zombie counts as ended. */
+async function expectGone(pid: number): Promise<void> {
+  expect(pid).toBeGreaterThan(0);
+  const isRunning = async () => !/^State:\s+Z/m.test(await readFile(`/proc/${pid}/status`, 'utf8').catch(() => 'State: Z'));
+  for (let tries = 0; tries < 100 && (await isRunning()); tries++) {
+    await new Promise((resolve) => {
+      setTimeout(resolve, 20);
+    });
+  }
+  expect(await isRunning()).toBe(false);
+}
