@@ -36,12 +36,15 @@ export function releaseDownload(release: Release): Download {
 }
 
 /** The problem of a release nobody vouches for, if it is one. `digestSetting` is where the user can do so. */
-export function releaseIssues(release: Release, digestSetting: string): readonly { path: string; message: string; hint: string }[] {
+export function releaseIssues(
+  release: Release,
+  digestSetting: string,
+): readonly { path: string; message: string; hint: string }[] {
   if (pinOf(release) !== undefined) return [];
   return [
     {
       path: release.setting,
-      message: `no digest is known for ${release.file}`,
+      message: `no digest is known for ${release.project} ${release.version}`,
       hint: `set ${digestSetting}, or take one of ${known(release.pins)}`,
     },
   ];

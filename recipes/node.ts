@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type Action, type Check, defineRecipe, type OsDefinition, type RecipeContext, sh } from '../src/core/index.ts';
+import { type Action, type Check, defineRecipe, lines, type OsDefinition, type RecipeContext, sh } from '../src/core/index.ts';
 
 /** What kubelet and its network plugins expect (Kubernetes docs, "Container Runtimes" and kubeadm's preflight). */
 const MODULES = ['overlay', 'br_netfilter'];
@@ -73,7 +73,6 @@ export const node = defineRecipe({
     ...matchingKernel(context, modulesOf(params)),
     { kind: 'kernel-modules', name: 'kubernetes', modules: modulesOf(params) },
     { kind: 'sysctl', name: '99-kubernetes', values: sysctlsOf(context, params) },
-    ...(params.chrony ? [{ kind: 'service', unit: chronyUnit(context), enabled: true, state: 'started' } as const] : []),
     { kind: 'file', path: '/etc/kib-release', text: release(context) },
   ],
   checks: (context, params) => [
@@ -169,17 +168,23 @@ function sysctlCheck(values: Readonly<Record<string, string>>): Check {
   return {
     name: 'node/sysctls',
     title: `${Object.keys(values).length} kernel settings are live`,
-    script: sh`
-      while IFS='=' read -r path wanted; do
-        got=$(tr '\t' ' ' <"/proc/sys/$path")
-        [ "$got" = "$wanted" ] || echo "$path: wanted $wanted, got $got"
-      done <<'EOF'
-      ${Object.entries(values).map(([key, value]) => rawLine(`${sysctlPath(key)}=${value}`))}
-      EOF
-    `,
+    script: lines([
+      sh`
+        expect() {
+          got=$(tr '\t' ' ' 2>/dev/null <"/proc/sys/$1") || got='no such setting'
+          [ "$got" = "$2" ] || echo "$1: wanted $2, got $got"
+        }
+      `,
+      ...Object.entries(values).map(([key, value]) => sh`expect ${procPath(key)} ${value}`),
+    ]),
     expect: { kind: 'equals', text: '' },
     when: ['build', 'boot'],
   };
+}
+
+/** Below /proc/sys. As in sysctl.d(5), the first separator says which of `.` and `/` separates. */
+function procPath(key: string): string {
+  return /^[^./]*\//.test(key) ? key : key.replaceAll(/[./]/g, (separator) => (separator === '.' ? '/' : '.'));
 }
 
 function chronyCheck(context: RecipeContext): Check {

@@ -1,19 +1,16 @@
 import { type MachineSpec, MiB } from '../../src/core/index.ts';
 import type { UefiFirmware } from './firmware.ts';
-import { SANDBOX } from './host.ts';
+import { type QemuHost, SANDBOX } from './host.ts';
 import type { QemuOptions } from './options.ts';
 
 /** Everything a QEMU command line depends on. Paths are absolute, or placeholders in a preview. */
 export interface CommandLine {
-  readonly program: string;
+  readonly host: Pick<QemuHost, 'path' | 'machineType' | 'canSandbox'>;
+  readonly acceleration: { readonly accelerator: string; readonly cpu: string };
   /** Shown in process lists and window captions; holds the build's id. */
   readonly name: string;
   readonly machine: MachineSpec;
   readonly options: QemuOptions;
-  readonly machineType: string;
-  readonly accelerator: string;
-  readonly cpu: string;
-  readonly canSandbox: boolean;
   /** Undefined for BIOS, which QEMU brings itself. */
   readonly uefi: UefiFirmware | undefined;
   readonly files: MachineFiles;
@@ -37,8 +34,8 @@ export interface MachineFiles {
 /** The exact QEMU command. Pure. */
 export function qemuArgv(line: CommandLine): readonly string[] {
   return [
-    [line.program, '-name', properties(`guest=${escape(line.name)}`), '-no-user-config', '-nodefaults'],
-    line.canSandbox && line.options.sandbox ? ['-sandbox', SANDBOX] : [],
+    [line.host.path, '-name', properties(`guest=${escape(line.name)}`), '-no-user-config', '-nodefaults'],
+    line.host.canSandbox && line.options.sandbox ? ['-sandbox', SANDBOX] : [],
     ['-pidfile', line.files.pidfile],
     board(line),
     firmware(line),
@@ -56,12 +53,12 @@ export function qemuArgv(line: CommandLine): readonly string[] {
   ].flat();
 }
 
-function board({ machine, machineType, accelerator, cpu, uefi }: CommandLine): readonly string[] {
+function board({ machine, host, acceleration, uefi }: CommandLine): readonly string[] {
   const flash = uefi?.kind === 'flash' ? ['pflash0=uefi-code', 'pflash1=uefi-vars'] : [];
   return [
-    ['-machine', properties(machineType, ...flash)],
-    ['-accel', accelerator],
-    ['-cpu', cpu],
+    ['-machine', properties(host.machineType, ...flash)],
+    ['-accel', acceleration.accelerator],
+    ['-cpu', acceleration.cpu],
     ['-smp', String(machine.cpus)],
     ['-m', `${Math.floor(machine.memoryBytes / MiB)}M`],
   ].flat();
@@ -112,10 +109,10 @@ function serial({ machine, files }: CommandLine): readonly string[] {
   if (machine.arch === 'arm64') return port;
   // SeaBIOS and OVMF say here, and only here, what they find to boot from.
   return [
-    ...port,
-    ...['-chardev', properties('file', 'id=firmware', `path=${escape(files.firmwareLog)}`)],
-    ...['-device', 'isa-debugcon,iobase=0x402,chardev=firmware'],
-  ];
+    port,
+    ['-chardev', properties('file', 'id=firmware', `path=${escape(files.firmwareLog)}`)],
+    ['-device', 'isa-debugcon,iobase=0x402,chardev=firmware'],
+  ].flat();
 }
 
 function tpm({ machine, options, files }: CommandLine): readonly string[] {
@@ -131,9 +128,9 @@ function display({ machine, options }: CommandLine): readonly string[] {
   const card = machine.arch === 'arm64' ? ['virtio-gpu-pci', 'qemu-xhci', 'usb-kbd'] : ['VGA'];
   const port = options.vncPort === undefined ? '0,to=99' : String(options.vncPort - 5900);
   return [
-    ...card.flatMap((device) => ['-device', device]),
-    ...['-display', options.display === 'vnc' ? `vnc=127.0.0.1:${port}` : options.display],
-  ];
+    card.flatMap((device) => ['-device', device]),
+    ['-display', options.display === 'vnc' ? `vnc=127.0.0.1:${port}` : options.display],
+  ].flat();
 }
 
 function file(node: string, format: string, path: string, rest: readonly string[]): readonly string[] {

@@ -1,7 +1,8 @@
 /**
  * Key that signs every repository of pkgs.k8s.io: "isv:kubernetes OBS Project", rsa2048, fingerprint
  * DE15B14486CD377B9E876E1A234654DA9A296436. This copy expires on 2026-12-29. Upstream prolongs the same key rather than making a new
- * one: then take Release.key of the newest minor's repository, whose fingerprint must be the one above.
+ * one: then take Release.key of the newest minor's repository, whose fingerprint must be the one above. Until that is done here, an image
+ * can bring it as kubernetes.repositoryKey.
  */
 export const KUBERNETES_KEY = `-----BEGIN PGP PUBLIC KEY BLOCK-----
 Version: GnuPG v1.4.5 (GNU/Linux)

@@ -74,7 +74,10 @@ function packerMeaning({ name, value, origin, source }: Variable, root: RootSche
 }
 
 function unknownVariable({ name, origin, source }: Variable, root: RootSchema): Meaning {
-  const near = nearest(name, [...settings(root).map((setting) => setting.path), ...Object.keys(PACKER_NAMES)]);
+  const near = nearest(name, [
+    ...settings(root).flatMap(({ path }) => (path.includes('[]') ? [] : [path])),
+    ...Object.keys(PACKER_NAMES),
+  ]);
   const spelt = near !== undefined && origin === 'env' ? ENV_PREFIX + near.replaceAll('.', '__') : near;
   return {
     problem: {

@@ -1,6 +1,7 @@
 import { type ConfigIssue, configError } from '../core/index.ts';
 import type { ResolvedImage } from '../plan/resolved.ts';
 import { type Assignments, assignVariables } from './assign.ts';
+import type { ImageInput } from './define.ts';
 import { type LoadedImage, loadImages } from './load.ts';
 import { type MergedImage, mergeImage } from './merge.ts';
 import { didYouMean } from './nearest.ts';
@@ -10,8 +11,8 @@ import { type Registry, type RootSchema, rootSchema } from './schema.ts';
 import { readVariables, type VariableSources } from './variables.ts';
 
 export interface ConfigureRequest {
-  /** Catalog names and files, as the user typed them. */
-  readonly targets: readonly string[];
+  /** Catalog names and files, as the user typed them, or images themselves. */
+  readonly targets: readonly (string | ImageInput)[];
   readonly registry: Registry;
   readonly variables: VariableSources;
   /** Only these images of the targets, or all but these. */

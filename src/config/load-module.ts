@@ -40,7 +40,7 @@ async function importTypeScript(path: string): Promise<Exports> {
   const exports: Exports = await tsImport(pathToFileURL(path).href, import.meta.url);
   const main = exports['default'];
   // Without "type": "module" around it a .ts file becomes CommonJS, whose exports arrive one level down.
-  return typeof main === 'object' && main !== null && '__esModule' in main ? (main as Exports) : exports;
+  return typeof main === 'object' && main !== null && '__esModule' in main ? main : exports;
 }
 
 async function importTsx(): Promise<typeof TsxApi> {

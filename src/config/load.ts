@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { dirname, extname, resolve } from 'node:path';
 import { type Driver, isKibError, type Recipe, systemCode } from '../core/index.ts';
+import type { ImageInput } from './define.ts';
 import { type ConfigDocument, parseConfig, plainDocument, unusable } from './document.ts';
 import { loadModule, moduleProblem } from './load-module.ts';
 import { didYouMean } from './nearest.ts';
@@ -31,7 +32,8 @@ const MODULES = ['.ts', '.mts', '.js', '.mjs'];
  * What is wrong with a file stands in its document's problems, so that other problems can be reported with them; throws only
  * KIB_TOOL_MISSING, for TypeScript without anything that reads it.
  */
-export async function loadImages(target: string, sources: LoadSources): Promise<readonly LoadedImage[]> {
+export async function loadImages(target: string | ImageInput, sources: LoadSources): Promise<readonly LoadedImage[]> {
+  if (typeof target !== 'string') return [bare(plainDocument('image', target), sources.cwd)];
   if (sources.catalog.includes(target)) return [bare(plainDocument(target, { image: target }), sources.cwd)];
   const path = resolve(sources.cwd, target);
   const extension = extname(target).toLowerCase();

@@ -1,6 +1,7 @@
+import { KUBERNETES } from '../plan/recipe-context.ts';
 import type { Assignment } from './assign.ts';
 import type { LoadedImage } from './load.ts';
-import { KUBERNETES, type Registry, type RootSchema } from './schema.ts';
+import type { Registry, RootSchema } from './schema.ts';
 import { isSettings, type VariableOrigin } from './variables.ts';
 import { defaultOf } from './walk.ts';
 

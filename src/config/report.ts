@@ -12,11 +12,20 @@ export type Locate = (path: readonly PropertyKey[], part: 'key' | 'value') => st
 
 /** Turns zod's issues into problems that say what was wanted, what was got, where, and what was probably meant. */
 export function reportIssues(issues: readonly Issue[], root: Schema, locate: Locate): readonly Problem[] {
-  return issues.flatMap(flattenUnion).flatMap((issue) => {
-    if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownSetting([...issue.path, key], root, locate));
-    const { message, hint } = describe(issue);
-    return [{ path: dotted(issue.path), message, hint, source: locate(issue.path, 'value') }];
-  });
+  return issues
+    .flatMap(flattenUnion)
+    .filter(isNews)
+    .flatMap((issue) => {
+      if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownSetting([...issue.path, key], root, locate));
+      const { message, hint } = describe(issue);
+      return [{ path: dotted(issue.path), message, hint, source: locate(issue.path, 'value') }];
+    });
+}
+
+// Every whole number is bounded by what doubles hold; that bound only speaks where the setting has none of its own.
+function isNews(issue: Issue, _: number, all: readonly Issue[]): boolean {
+  const isBuiltIn = issue.code === 'too_big' && issue.maximum === Number.MAX_SAFE_INTEGER;
+  return !isBuiltIn || all.every((other) => other === issue || dotted(other.path) !== dotted(issue.path));
 }
 
 /** `provision[0].shell`. */

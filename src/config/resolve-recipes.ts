@@ -1,11 +1,9 @@
-import type { Recipe, RecipeContext } from '../core/index.ts';
+import type { ImageSpec, Recipe, RecipeContext } from '../core/index.ts';
+import { orderRecipes, SEAL } from '../plan/order.ts';
+import { KUBERNETES, recipeContext } from '../plan/recipe-context.ts';
 import type { ChosenRecipe } from '../plan/resolved.ts';
 import type { Findings } from './findings.ts';
-import { dotted } from './report.ts';
-import { KUBERNETES, type Registry } from './schema.ts';
-
-/** The recipe without which an image would ship the build's login. */
-const SEAL = 'seal';
+import type { Registry } from './schema.ts';
 
 /** The image's recipes in the order they run, each asked whether it fits the whole; undefined when a problem was found. */
 export function resolveRecipes(found: Findings, registry: Registry): readonly ChosenRecipe[] | undefined {
@@ -15,47 +13,25 @@ export function resolveRecipes(found: Findings, registry: Registry): readonly Ch
   if (without.includes(SEAL)) {
     found.add(['without', without.indexOf(SEAL)], 'cannot leave out seal: the image would ship the login of its build');
   }
-  const named = values.recipes;
-  const chosen = registry.recipes.filter(
-    (recipe) => !without.includes(recipe.name) && (recipe.name === KUBERNETES || named[recipe.name] !== undefined),
-  );
-  const ordered = inOrder(chosen, found);
-  if (ordered === undefined || os === undefined || values.arch === undefined || values.kubernetes === undefined) return undefined;
-  const names = ordered.map((recipe) => recipe.name);
-  const context: RecipeContext = {
-    os,
-    arch: values.arch,
-    kubernetes: names.includes(KUBERNETES) ? values.kubernetes : undefined,
-    recipes: names,
-  };
-  return ordered.map((recipe) => {
-    const params = recipe.name === KUBERNETES ? values.kubernetes : named[recipe.name];
-    validate(recipe, context, params, found);
-    return { recipe, params };
-  });
+  const params: Readonly<Record<string, unknown>> = { ...values.recipes, [KUBERNETES]: values.kubernetes };
+  const chosen = registry.recipes
+    .filter(({ name }) => !without.includes(name) && (name === KUBERNETES || params[name] !== undefined))
+    .map((recipe): ChosenRecipe => ({ recipe, params: params[recipe.name] }));
+  const { ordered, issues } = orderRecipes(chosen);
+  for (const { message, hint } of issues) found.add(['recipes'], message, hint, 'KIB_RECIPE_INVALID');
+  const { arch, kubernetes } = values;
+  if (issues.length > 0 || os === undefined || arch === undefined || kubernetes === undefined) return undefined;
+  const context = recipeContext({ os, spec: values as ImageSpec, recipes: ordered });
+  for (const { recipe, params } of ordered) validate(recipe, context, params, found);
+  return ordered;
 }
 
 function validate(recipe: Recipe, context: RecipeContext, params: unknown, found: Findings): void {
   const above = recipe.name === KUBERNETES ? [KUBERNETES] : ['recipes', recipe.name];
   for (const { path, message, hint } of recipe.validate?.(context, params) ?? []) {
-    // Paths are relative to the parameters; a full one (another setting is at fault) is taken as it is.
-    const isFull = path === dotted(above) || path.startsWith(`${dotted(above)}.`);
-    found.add([...(isFull ? [] : above), ...(path === '' ? [] : path.split('.'))], message, hint, 'KIB_RECIPE_INVALID');
+    // Relative to the parameters, or the full path of another setting that is at fault.
+    const isFull = /^(recipes|kubernetes|without)(\.|$)/.test(path);
+    const segments = path === '' ? [] : path.split('.');
+    found.add(isFull ? segments : [...above, ...segments], message, hint, 'KIB_RECIPE_INVALID');
   }
-}
-
-/** Registry order, moved only as far as `after` asks. */
-function inOrder(recipes: readonly Recipe[], found: Findings): readonly Recipe[] | undefined {
-  const waiting = [...recipes];
-  const ordered: Recipe[] = [];
-  while (waiting.length > 0) {
-    const next = waiting.findIndex((recipe) => !waiting.some((other) => recipe.after?.includes(other.name)));
-    if (next === -1) {
-      const names = waiting.map((recipe) => recipe.name).join(', ');
-      found.add(['recipes'], `these recipes wait for each other: ${names}`, undefined, 'KIB_RECIPE_INVALID');
-      return undefined;
-    }
-    ordered.push(...waiting.splice(next, 1));
-  }
-  return ordered;
 }

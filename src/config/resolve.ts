@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { type Driver, type Firmware, formatBytes, type ImageSpec, MiB } from '../core/index.ts';
+import { KUBERNETES } from '../plan/recipe-context.ts';
 import type { ChosenExporter, ResolvedImage } from '../plan/resolved.ts';
 import type { Findings } from './findings.ts';
 import type { MergedImage } from './merge.ts';
@@ -8,7 +9,7 @@ import { dotted, reportIssues } from './report.ts';
 import { resolveBase } from './resolve-base.ts';
 import { resolveFiles } from './resolve-files.ts';
 import { resolveRecipes } from './resolve-recipes.ts';
-import { checkImage, KUBERNETES, type Registry, type RootSchema } from './schema.ts';
+import { checkImage, type Registry, type RootSchema } from './schema.ts';
 
 /** The image, or everything that is wrong with it. */
 export type Resolution = { readonly image: ResolvedImage } | { readonly problems: readonly Problem[] };

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type Driver, type Exporter, type ImageSpec, imageSchema, type OsDefinition, type Recipe } from '../core/index.ts';
+import { KUBERNETES } from '../plan/recipe-context.ts';
 
 /** Everything an image may name. Handed in by the caller: configuration knows no driver and no recipe by itself. */
 export interface Registry {
@@ -9,9 +10,6 @@ export interface Registry {
   readonly exporters: readonly Exporter[];
   readonly catalog: readonly OsDefinition[];
 }
-
-/** The recipe whose parameters are the image's own `kubernetes` settings. */
-export const KUBERNETES = 'kubernetes';
 
 export type RootSchema = ReturnType<typeof rootSchema>;
 

@@ -1,5 +1,4 @@
 import { GiB, MiB, sizeSchema } from '../core/index.ts';
-import type { RootSchema } from './schema.ts';
 import { kindName } from './show.ts';
 import { branches, defaultOf, definition, descriptionOf, type Schema, unwrap } from './walk.ts';
 
@@ -15,7 +14,7 @@ export interface Setting {
 }
 
 /** Every setting there is, in the order of the schema. */
-export function settings(root: RootSchema): readonly Setting[] {
+export function settings(root: { readonly shape: Readonly<Record<string, Schema>> }): readonly Setting[] {
   return Object.entries(root.shape).flatMap(([key, schema]) => rows(key, schema));
 }
 
@@ -53,13 +52,14 @@ const TYPE_NAMES: Readonly<Record<string, string>> = { number: 'number', unknown
 
 function defaultText(schema: Schema): string | undefined {
   const value = defaultOf(schema);
-  if (value === undefined) return undefined;
-  return valueText(value, schema);
+  const isEmpty = typeof value === 'object' && value !== null && Object.keys(value).length === 0;
+  return value === undefined || isEmpty ? undefined : valueText(value, schema);
 }
 
 /** A value of a setting as a user would write it. */
 export function valueText(value: unknown, schema?: Schema): string {
   if (typeof value === 'number' && schema !== undefined && unwrap(schema) === unwrap(sizeSchema)) return sizeText(value);
+  if (Array.isArray(value) && value.every((entry) => typeof entry === 'string')) return `[${value.join(', ')}]`;
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 

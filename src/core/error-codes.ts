@@ -23,6 +23,7 @@ export const ERROR_CODES = {
   KIB_QMP: ['driver', 'QEMU refused or did not answer a QMP command'],
   KIB_SHUTDOWN: ['driver', 'the machine did not power off'],
   KIB_BOOT_NO_DEVICE: ['guest', 'the firmware found nothing to boot'],
+  KIB_BOOT_LOADER: ['guest', 'the boot loader could not go on'],
   KIB_BOOT_PANIC: ['guest', 'the kernel panicked'],
   KIB_BOOT_CPU: ['guest', 'the CPU model lacks what the guest needs'],
   KIB_BOOT_EMERGENCY: ['guest', 'the system went to emergency mode'],

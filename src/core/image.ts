@@ -37,10 +37,12 @@ export const kubernetesSchema = z.strictObject({
     .url({ protocol: /^https?$/ })
     .default('https://pkgs.k8s.io')
     .describe('For source pkg: what stands before /core:/stable:/v1.x/…'),
-  preflight: z
-    .boolean()
-    .default(true)
-    .describe('Whether the verdict runs kubeadm init phase preflight on the booted image'),
+  repositoryKey: z
+    .string()
+    .regex(/^-----BEGIN PGP PUBLIC KEY BLOCK-----/, 'must be an armoured OpenPGP public key')
+    .optional()
+    .describe('For source pkg: the OpenPGP key, as text, that signs the repository; default: the pinned key of pkgs.k8s.io'),
+  preflight: z.boolean().default(true).describe('Whether the verdict runs kubeadm init phase preflight on the booted image'),
 });
 
 /** The user's own steps, after the recipes and before the seal. */

@@ -71,7 +71,10 @@ export interface StoppedMachine extends AsyncDisposable {
 export interface ConsoleReader {
   /** File on this host that the whole console goes to, raw bytes. */
   readonly path: string;
-  /** Lines as they come, without terminal escapes, from the start of the boot; ends with the machine or the signal. */
+  /**
+   * Lines as they come, without terminal escapes, from the start of the boot; an unfinished line that stands still comes too when it
+   * looks like a prompt. Ends with the machine or the signal.
+   */
   lines(signal: AbortSignal): AsyncIterable<string>;
   /** The last lines, for messages. */
   tail(lines: number): Promise<readonly string[]>;

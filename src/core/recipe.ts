@@ -48,7 +48,10 @@ export interface Recipe<P = unknown> {
   readonly optional?: boolean;
   /** Recipes that must come earlier when they are present. */
   readonly after?: readonly string[];
-  /** Returns problems that only show with the whole image in view; reported with the configuration's. */
+  /**
+   * Returns problems that only show with the whole image in view; reported with the configuration's. `path` is a setting's full one,
+   * `recipes.containerd.source`, or relative to the parameters.
+   */
   validate?(
     context: RecipeContext,
     params: P,

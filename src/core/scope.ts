@@ -1,4 +1,4 @@
-import { errorMessage, KibError } from './errors.ts';
+import { errorMessage, isKibError, KibError } from './errors.ts';
 
 type Release = { readonly name: string; readonly run: () => Promise<void> | void };
 
@@ -70,4 +70,30 @@ export class Scope implements AsyncDisposable {
       },
     );
   }
+}
+
+/** Runs `work` with a scope of its own, released afterwards; a failed release never hides why the work failed. */
+export async function withScope<T>(work: (scope: Scope) => Promise<T>): Promise<T> {
+  const scope = new Scope();
+  return releasing(
+    () => scope[Symbol.asyncDispose](),
+    () => work(scope),
+  );
+}
+
+/** Runs `work`, then `release` whatever happened. When both fail the work's error is thrown, with the other one in `suppressed`. */
+export async function releasing<T>(release: () => Promise<void>, work: () => Promise<T>): Promise<T> {
+  let value: T;
+  try {
+    value = await work();
+  } catch (error) {
+    try {
+      await release();
+    } catch (leak) {
+      if (isKibError(error)) error.suppressed.push(leak);
+    }
+    throw error;
+  }
+  await release();
+  return value;
 }

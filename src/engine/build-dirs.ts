@@ -1,7 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BuildDirs, Clock, Journal, Scope } from '../core/index.ts';
+import { makeFolder } from './folder.ts';
+
+const CACHE_HINT = 'set XDG_CACHE_HOME to a folder you may write to';
+const STATE_HINT = 'set XDG_STATE_HOME to a folder you may write to';
 
 /** `20261120-031500-debian13-4f2a`: sorts by time, unique enough for one host. */
 export function newBuildId(name: string, clock: Clock): string {
@@ -22,14 +26,14 @@ export async function makeWorkDir(cacheHome: string, id: string, scope: Scope, j
     await rm(work, { recursive: true, force: true });
     await removed();
   });
-  await mkdir(work, { recursive: true, mode: 0o700 });
+  await makeFolder(work, { recursive: true, mode: 0o700, hint: CACHE_HINT });
   return work;
 }
 
 /** Makes the folders shared between builds and this build's own log folder. */
 export async function makeBuildDirs(stateHome: string, cacheHome: string, id: string): Promise<Omit<BuildDirs, 'work'>> {
   const logs = buildStateDir(stateHome, id);
-  await mkdir(logs, { recursive: true, mode: 0o700 });
-  await mkdir(cacheHome, { recursive: true });
+  await makeFolder(logs, { recursive: true, mode: 0o700, hint: STATE_HINT });
+  await makeFolder(cacheHome, { recursive: true, hint: CACHE_HINT });
   return { logs, cache: cacheHome };
 }

@@ -41,12 +41,16 @@ export async function runBuild(request: BuildRequest, session: BuildSession, con
   const files = await fetchRequirements(plan.requirements, context);
   const login = makeLogin({ instanceId: `kib-${context.buildId}`, hostname: BUILD_HOSTNAME, minimal: true });
   const machine = await launch(request, plan, base, login, context);
-  const { packages, disk } = await withFailureMode({ request, machine, login, journal: session.journal }, context, async () => {
-    const guest = await boot(machine, login, context);
-    await provision(plan, guest, files, context);
-    const packages = await listPackages(guest, plan.os.packageManager, context.signal);
-    return { packages, disk: await seal(plan, guest, machine, context) };
-  });
+  const { packages, disk } = await withFailureMode(
+    { request, machine, login, journal: session.journal },
+    context,
+    async (context) => {
+      const guest = await boot(machine, login, context);
+      await provision(plan, guest, files, context);
+      const packages = await listPackages(guest, plan.os.packageManager, context.signal);
+      return { packages, disk: await seal(plan, guest, machine, context) };
+    },
+  );
   const output = await makeOutputDir(request.outputDir, plan.name, context);
   const artifacts = await exportAll(request.image.exporters, disk, plan, output.staging, context);
   const checks = request.verify ? await verifyArtifacts(plan, artifacts, request.image, context) : [];

@@ -83,25 +83,13 @@ export function judge(expect: Expectation, seen: Observation): Pick<CheckResult,
 }
 
 function matches(expect: Expectation, stdout: string): boolean {
-  switch (expect.kind) {
-    case 'success':
-      return true;
-    case 'equals':
-      return stdout === expect.text.trim();
-    case 'matches':
-      return new RegExp(expect.pattern, 'm').test(stdout);
-  }
+  if (expect.kind === 'success') return true;
+  return expect.kind === 'equals' ? stdout === expect.text.trim() : new RegExp(expect.pattern, 'm').test(stdout);
 }
 
 function describe(expect: Expectation): string {
-  switch (expect.kind) {
-    case 'success':
-      return 'success';
-    case 'equals':
-      return JSON.stringify(expect.text.trim());
-    case 'matches':
-      return `a match of /${expect.pattern}/`;
-  }
+  if (expect.kind === 'success') return 'success';
+  return expect.kind === 'equals' ? JSON.stringify(expect.text.trim()) : `a match of /${expect.pattern}/`;
 }
 
 function shorten(text: string): string {

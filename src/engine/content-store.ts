@@ -1,7 +1,7 @@
 import { chmod, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Context, type Digest, KibError, type Span, systemCode } from '../core/index.ts';
+import { type Context, type Digest, errorMessage, KibError, type Span, systemCode } from '../core/index.ts';
 import { download } from '../io/download.ts';
 import { withFileLock } from '../io/file-lock.ts';
 import { type Digested, hashFile } from '../io/hash.ts';
@@ -78,7 +78,12 @@ export function digestMismatch(what: string, wanted: Digest, got: string | undef
 
 async function readInPlace(request: ContentRequest, span: Span, signal: AbortSignal): Promise<StoredContent> {
   const path = fileURLToPath(request.url);
-  const { size } = await stat(path);
+  const { size } = await stat(path).catch((error: unknown) => {
+    throw new KibError('KIB_HOST_PERMISSION', `cannot read ${path}: ${errorMessage(error)}`, {
+      hint: 'check the folder and version that the image names',
+      cause: error,
+    });
+  });
   const read = await hashFile(path, request.digest.algorithm, {
     signal,
     onProgress: (done) => span.progress(done, size, 'bytes'),

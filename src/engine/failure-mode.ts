@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Context, errorMessage, isKibError, type RunningMachine } from '../core/index.ts';
+import { type Context, errorMessage, isKibError, type RunningMachine, withScope } from '../core/index.ts';
 import type { BuildJournal } from './journal.ts';
 import type { Login } from './login.ts';
 import type { BuildRequest, MachineAccess } from './request.ts';
@@ -15,10 +15,17 @@ export interface FailureMode {
   readonly journal: BuildJournal;
 }
 
-/** Runs `work`; when it fails, keeps the machine or opens a shell on it as the user asked, then throws the failure on. */
-export async function withFailureMode<T>(mode: FailureMode, context: Context, work: () => Promise<T>): Promise<T> {
+/**
+ * Runs `work`; when it fails, keeps the machine or opens a shell on it as the user asked, then throws the failure on. The scope that
+ * `work` sees is for what lives in this process alone (connections): it is released even when the machine is kept.
+ */
+export async function withFailureMode<T>(
+  mode: FailureMode,
+  context: Context,
+  work: (context: Context) => Promise<T>,
+): Promise<T> {
   try {
-    return await work();
+    return await withScope((scope) => work({ ...context, scope }));
   } catch (error) {
     if (mode.request.onError !== 'cleanup' && !isInterrupted(error, context)) await tryToOffer(mode, error, context);
     throw error;

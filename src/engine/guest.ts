@@ -96,7 +96,7 @@ export class Guest implements AsyncDisposable {
       exitCode: end.exitCode,
     };
     if (isTimeout(end, timeoutMs))
-      throw new KibError('KIB_ACTION_TIMEOUT', `a script in the guest took over ${timeoutMs} ms:\n${script}`);
+      throw new KibError('KIB_ACTION_TIMEOUT', `a script in the guest took over ${timeoutMs} ms:\n${script.masked}`);
     if ((options.okCodes ?? [0]).includes(end.exitCode)) return result;
     const said = (result.stderr.trim() === '' ? result.stdout : result.stderr).trim().split('\n').slice(-10).join('\n');
     throw new KibError('KIB_ACTION_FAILED', `a script in the guest exited with ${end.exitCode}: ${said}`, {
@@ -173,7 +173,7 @@ export class Guest implements AsyncDisposable {
     try {
       return await withDeadline({ ms, clock: this.clock, signal: outer, onTimeout }, async (signal) => {
         this.#adopt(await this.#connect(signal));
-        return await this.bootId(signal);
+        return this.bootId(signal);
       });
     } catch (error) {
       if (outer.aborted || !isTransient(error)) throw error;

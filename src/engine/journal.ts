@@ -51,12 +51,15 @@ export class BuildJournal implements Journal {
 
   // Appends in call order, each one on disk before it resolves.
   #append(line: Line): Promise<void> {
-    const write = this.#queue.then(async () => {
-      await this.#file.write(`${JSON.stringify(line)}\n`);
-      await this.#file.datasync();
-    });
+    const write = this.#writeAfter(this.#queue, line);
     this.#queue = write.catch(() => {});
     return write;
+  }
+
+  async #writeAfter(earlier: Promise<void>, line: Line): Promise<void> {
+    await earlier;
+    await this.#file.write(`${JSON.stringify(line)}\n`);
+    await this.#file.datasync();
   }
 }
 

@@ -77,7 +77,7 @@ function parseWords(text: string): ScriptEvent | undefined {
   const match = /^([a-z]+)((?: \d{1,15})*)$/.exec(text);
   const [a = -1, b = -1, c = -1, ...more] = (match?.[2] ?? '').split(' ').slice(1).map(Number);
   if (match === null || more.length > 0) return undefined;
-  switch (match[1]) {
+  switch (match[1] ?? '') {
     case 'begin':
       return a > 0 ? { kind: 'begin', pid: a } : undefined;
     case 'start':

@@ -1,7 +1,10 @@
 import { constants } from 'node:fs';
-import { access, mkdir, rename, rm, stat } from 'node:fs/promises';
+import { access, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
-import { type Context, errorMessage, KibError, systemCode } from '../core/index.ts';
+import { type Context, KibError, systemCode } from '../core/index.ts';
+import { folderError, makeFolder } from './folder.ts';
+
+const HINT = 'choose a folder you may write to with --output-dir';
 
 /** A folder that becomes `<outputDir>/<name>` in one step, when everything in it is proven. */
 export interface OutputDir {
@@ -28,7 +31,7 @@ export async function checkOutputDir(outputDir: string, name: string, force: boo
     // With the slash a file is refused too.
     await access(`${folder}/`, constants.W_OK | constants.X_OK);
   } catch (error) {
-    throw cannotWrite(outputDir, error);
+    throw folderError(outputDir, HINT, error);
   }
 }
 
@@ -36,13 +39,9 @@ export async function checkOutputDir(outputDir: string, name: string, force: boo
 export async function makeOutputDir(outputDir: string, name: string, context: Context): Promise<OutputDir> {
   const final = join(outputDir, name);
   const staging = join(outputDir, `.${name}.part-${context.buildId}`);
+  await makeFolder(outputDir, { recursive: true, hint: HINT });
   const keep = await own(staging, context);
-  try {
-    await mkdir(outputDir, { recursive: true });
-    await mkdir(staging);
-  } catch (error) {
-    throw cannotWrite(outputDir, error);
-  }
+  await makeFolder(staging, { hint: HINT });
   return {
     staging,
     final,
@@ -55,7 +54,7 @@ export async function makeOutputDir(outputDir: string, name: string, context: Co
         await rename(staging, final);
       } catch (error) {
         if (hadOld) await rename(old, final);
-        throw cannotWrite(final, error);
+        throw folderError(final, HINT, error);
       }
       await keep();
       // Not known to the journal any earlier: until here it is the only image the user has.
@@ -75,13 +74,6 @@ async function own(path: string, { scope, journal }: Context): Promise<() => Pro
     takeBack();
     await removed();
   };
-}
-
-function cannotWrite(path: string, error: unknown): KibError {
-  return new KibError('KIB_HOST_PERMISSION', `cannot make the output folder ${path}: ${errorMessage(error)}`, {
-    hint: 'choose a folder you may write to with --output-dir',
-    cause: error,
-  });
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -38,25 +38,25 @@ export async function* playScript(
   signal.addEventListener('abort', onAbort, { once: true });
   let noise = '';
   const state = { isOpen: true, isStepRunning: false, isDone: false, pid: 0 };
-  const ended = transport
-    .exec('sudo -n /bin/sh -s', {
-      stdin: composeScript(steps, { nonce, onFailure }),
-      signal: channel.signal,
-      onStdout: (chunk) => queue.push(...parser.push(chunk)),
-      onStderr: (chunk) => {
-        noise = (noise + chunk.toString()).slice(-2000);
-      },
-    })
-    .then(
-      (end) => {
-        queue.push(...parser.end());
-        queue.fail(endedEarly(end.exitCode, noise));
-      },
-      (error: unknown) => queue.fail(error),
-    )
-    .finally(() => {
+  const play = async () => {
+    try {
+      const end = await transport.exec('sudo -n /bin/sh -s', {
+        stdin: composeScript(steps, { nonce, onFailure }),
+        signal: channel.signal,
+        onStdout: (chunk) => queue.push(...parser.push(chunk)),
+        onStderr: (chunk) => {
+          noise = (noise + chunk.toString()).slice(-2000);
+        },
+      });
+      queue.push(...parser.end());
+      queue.fail(endedEarly(end.exitCode, noise));
+    } catch (error) {
+      queue.fail(error);
+    } finally {
       state.isOpen = false;
-    });
+    }
+  };
+  const ended = play();
   try {
     watchdog.arm(BEGIN_TIMEOUT_MS, 'the guest did not start the script');
     while (!state.isDone) {

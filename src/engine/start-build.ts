@@ -8,6 +8,7 @@ import {
   errorMessage,
   isKibError,
   KibError,
+  releasing,
   Scope,
   systemClock,
   withDeadline,
@@ -72,18 +73,21 @@ async function run(
     const journal = await BuildJournal.create(join(dirs.logs, 'journal.ndjson'), owner);
     events.root.emit({ type: 'span.start', kind: 'build', name: request.image.os.id });
     try {
-      const result = await cleaningUp(scope, events, clock, async () => {
-        const work = await makeWorkDir(request.cacheHome, id, scope, journal);
-        const context: Context = { buildId: id, signal, clock, span: events.root, scope, journal, dirs: { ...dirs, work } };
-        return runBuild(request, { journal, phases: () => phases.phases }, context);
-      });
+      const result = await releasing(
+        () => cleanUp(scope, events, clock),
+        async () => {
+          const work = await makeWorkDir(request.cacheHome, id, scope, journal);
+          const context: Context = { buildId: id, signal, clock, span: events.root, scope, journal, dirs: { ...dirs, work } };
+          return runBuild(request, { journal, phases: () => phases.phases }, context);
+        },
+      );
       events.root.emit({ type: 'span.end', status: 'ok', ms: clock.now() - started });
       return { ...result, phases: phases.phases, ms: clock.now() - started };
     } finally {
       await journal.close();
     }
   } catch (error) {
-    const outcome = signal.aborted && !(isKibError(error) && error.class === 'cancelled') ? cancelled(signal.reason) : error;
+    const outcome = outcomeOf(error, signal);
     events.root.emit({
       type: 'span.end',
       status: signal.aborted ? 'cancelled' : 'failed',
@@ -96,39 +100,24 @@ async function run(
   }
 }
 
-/** Runs `work`, then releases the scope whatever happened; a failed release never hides why the build failed. */
-async function cleaningUp<T>(scope: Scope, events: EventStream, clock: Clock, work: () => Promise<T>): Promise<T> {
-  const release = () =>
-    events.root.run('cleanup', 'clean up', () =>
-      withDeadline(
-        {
-          ms: CLEANUP_DEADLINE_MS,
-          clock,
-          // A fresh signal: the build's own one may be the reason why we are here.
-          signal: new AbortController().signal,
-          onTimeout: () =>
-            new KibError(
-              'KIB_LEAKED',
-              `cleaning up took longer than ${CLEANUP_DEADLINE_MS / 1000} s; left: ${scope.held.join(', ')}`,
-              {
-                hint: 'kib-native gc',
-              },
-            ),
-        },
-        () => scope[Symbol.asyncDispose](),
-      ),
-    );
-  let value: T;
-  try {
-    value = await work();
-  } catch (error) {
-    try {
-      await release();
-    } catch (leak) {
-      if (isKibError(error)) error.suppressed.push(leak);
-    }
-    throw error;
-  }
-  await release();
-  return value;
+/** Releases the scope under a deadline of its own. */
+function cleanUp(scope: Scope, events: EventStream, clock: Clock): Promise<void> {
+  const onTimeout = () =>
+    new KibError('KIB_LEAKED', `cleaning up took longer than ${CLEANUP_DEADLINE_MS / 1000} s; left: ${scope.held.join(', ')}`, {
+      hint: 'kib-native gc',
+    });
+  // A fresh signal: the build's own one may be the reason why we are here.
+  const { signal } = new AbortController();
+  return events.root.run('cleanup', 'clean up', () =>
+    withDeadline({ ms: CLEANUP_DEADLINE_MS, clock, signal, onTimeout }, () => scope[Symbol.asyncDispose]()),
+  );
+}
+
+/** KIB_CANCELLED for a build that was interrupted, with what it failed of meanwhile in `suppressed`. */
+function outcomeOf(error: unknown, signal: AbortSignal): unknown {
+  if (!signal.aborted || (isKibError(error) && error.class === 'cancelled')) return error;
+  const outcome = cancelled(signal.reason);
+  // Others are how Node's own functions take an abort.
+  if (isKibError(error) && error !== outcome) outcome.suppressed.push(error);
+  return outcome;
 }

@@ -6,8 +6,8 @@ import {
   type Context,
   GiB,
   type LaunchRequest,
-  Scope,
   sh,
+  withScope,
 } from '../core/index.ts';
 import type { ResolvedImage } from '../plan/resolved.ts';
 import { waitForGuest } from './boot-wait.ts';
@@ -57,14 +57,15 @@ async function bootAndCheck(
     seed: login.seed,
   };
   // A scope of its own: the machine is thrown away before the files are published.
-  await using scope = new Scope();
-  const guest = await context.span.run('verify', `boot the finished ${artifact.format}`, async (span) => {
-    const machine = scope.use('machine', await driver.launch(request, driverOptions, { ...context, scope, span }));
-    return scope.use('SSH connection', await waitForGuest(machine, login.credentials, { ...context, span }));
+  return withScope(async (scope) => {
+    const guest = await context.span.run('verify', `boot the finished ${artifact.format}`, async (span) => {
+      const machine = scope.use('machine', await driver.launch(request, driverOptions, { ...context, scope, span }));
+      return scope.use('SSH connection', await waitForGuest(machine, login.credentials, { ...context, span }));
+    });
+    return context.span.run('verify', 'check the booted image', (span) =>
+      runChecks(guest, [...plan.checks, grownDisk(machineSpec.diskBytes)], { when: 'boot', span, signal: context.signal }),
+    );
   });
-  return context.span.run('verify', 'check the booted image', (span) =>
-    runChecks(guest, [...plan.checks, grownDisk(machineSpec.diskBytes)], { when: 'boot', span, signal: context.signal }),
-  );
 }
 
 /** The root file system takes at least nine tenths of the enlarged disk; boot partitions and metadata take the rest. */

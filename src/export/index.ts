@@ -4,7 +4,6 @@ import { qcow2Exporter } from './qcow2.ts';
 import { rawExporter } from './raw.ts';
 
 export { type Manifest, type ManifestInput, manifest, manifestText, writeManifest } from './manifest.ts';
-export { imageName } from './names.ts';
 
 /** Every format this package can write. */
 export const exporters: readonly Exporter[] = [qcow2Exporter, rawExporter, ovaExporter];

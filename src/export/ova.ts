@@ -16,10 +16,11 @@ import {
   sha256,
   sizeSchema,
 } from '../core/index.ts';
+import { withTemporaryFile } from '../io/temporary-file.ts';
 import { writeChecksum } from './checksums.ts';
 import { artifactName } from './names.ts';
 import { ovfDescriptor } from './ovf.ts';
-import { withTemporaryFile, writeWhole } from './part-file.ts';
+import { writeWhole } from './part-file.ts';
 import { MAX_MEMBER_BYTES, type TarMember, tarOffsets, tarStream } from './tar.ts';
 import { type VmdkFile, writeStreamOptimizedVmdk } from './vmdk.ts';
 

@@ -1,6 +1,7 @@
-import { open, rename, rm } from 'node:fs/promises';
+import { open, rename } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { type Context, cancelled, errorMessage, isKibError, KibError, systemCode, throwIfAborted } from '../core/index.ts';
+import { withTemporaryFile } from '../io/temporary-file.ts';
 
 /**
  * Lets `write` make a file under a temporary name beside `path`, then syncs it and renames it there. When anything fails the temporary
@@ -20,22 +21,6 @@ export async function writeWhole<T>(path: string, context: Context, write: (part
     });
   } catch (error) {
     throw exportError(path, error, context.signal);
-  }
-}
-
-/** Lets `work` make a file that scope and journal know before it exists, and removes it afterwards if it is still there. */
-export async function withTemporaryFile<T>(path: string, context: Context, work: (path: string) => Promise<T>): Promise<T> {
-  const removed = await context.journal.acquire({ kind: 'path', id: path });
-  const remove = async (): Promise<void> => {
-    await rm(path, { force: true });
-    await removed();
-  };
-  const takeBack = context.scope.defer(`file ${path}`, remove);
-  try {
-    return await work(path);
-  } finally {
-    // What cannot be removed now is the scope's to try again and to report.
-    await remove().then(takeBack, () => {});
   }
 }
 

@@ -4,7 +4,7 @@ import { type DigestAlgorithm, formatBytes, KibError, MiB, throwIfAborted } from
 import { type Digested, Hasher } from './hash.ts';
 import type { HttpClient, HttpResponse, RequestOptions } from './http.ts';
 import { diskError, diskFull } from './http-error.ts';
-import { PartFile } from './part-file.ts';
+import { PartFile, removePart } from './part-file.ts';
 import { maskUrl } from './url.ts';
 
 export interface DownloadRequest extends RequestOptions {
@@ -22,8 +22,8 @@ const PROGRESS_BYTES = MiB;
 
 /**
  * Downloads to a file and returns its digests; the file is on disk (fsync) when this resolves. Drops of the connection are resumed where
- * they happened as long as the server still has the same version, else from the start. On any failure, abort included, the bytes
- * so far stay for the next call. Throws KIB_HTTP and KIB_DISK_FULL.
+ * they happened as long as the server still has the same version, else from the start. On any failure, abort included, what
+ * can be resumed stays for the next call. Throws KIB_HTTP and KIB_DISK_FULL.
  */
 export async function download(http: HttpClient, request: DownloadRequest): Promise<Digested> {
   let best = 0;
@@ -41,6 +41,8 @@ export async function download(http: HttpClient, request: DownloadRequest): Prom
     try {
       return await transfer(http, request, part);
     } catch (error) {
+      // Bytes of no known version are of no use to a later try.
+      if (part.validator === undefined) await removePart(request.path);
       throwIfAborted(request.signal);
       throw diskError(error, request.path);
     } finally {

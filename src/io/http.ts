@@ -2,6 +2,7 @@ import { addAbortSignal, type Readable } from 'node:stream';
 import { type Dispatcher, request } from 'undici';
 import { type Clock, type Context, KibError, retry, throwIfAborted, withDeadline } from '../core/index.ts';
 import { requestedDelay, statusError, transferError } from './http-error.ts';
+import { authorization, httpUrl, redirect } from './http-target.ts';
 import { openDispatcher } from './network.ts';
 import { maskUrl } from './url.ts';
 
@@ -211,25 +212,4 @@ function accept(
     return { status, headers, body };
   body.destroy();
   throw statusError(url, status, answer.statusText, headers['retry-after'], now);
-}
-
-function redirect(from: URL, location: string): URL {
-  const target = URL.canParse(location, from.href) ? new URL(location, from) : undefined;
-  if (target !== undefined && target.protocol === 'https:') return target;
-  if (target !== undefined && target.protocol === 'http:' && from.protocol === 'http:') return target;
-  throw new KibError('KIB_HTTP', `GET ${maskUrl(from)} was redirected to ${maskUrl(location)}, which is not https`, {
-    hint: 'give the address of a server that keeps to https',
-  });
-}
-
-function httpUrl(text: string): URL {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol === 'http:' || url?.protocol === 'https:') return url;
-  throw new KibError('KIB_HTTP', `cannot download ${maskUrl(text)}`, { hint: 'want an http: or https: URL' });
-}
-
-function authorization(login: URL | undefined): Record<string, string> {
-  if (login === undefined || (login.username === '' && login.password === '')) return {};
-  const pair = `${decodeURIComponent(login.username)}:${decodeURIComponent(login.password)}`;
-  return { authorization: `Basic ${Buffer.from(pair).toString('base64')}` };
 }

@@ -1,6 +1,6 @@
 import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
-import type { Finding } from '../core/index.ts';
+import { type Finding, KibError } from '../core/index.ts';
 import { searchPath } from './process.ts';
 import { TOOLS, type Tool } from './tools.ts';
 
@@ -34,4 +34,14 @@ export async function findTools(names: readonly string[]): Promise<readonly Find
       };
     }),
   );
+}
+
+/** Throws KIB_TOOL_MISSING, naming every program of the list that is not installed. */
+export async function requirePrograms(names: readonly string[]): Promise<void> {
+  const missing = (await findTools(names)).filter((finding) => finding.status === 'missing');
+  if (missing.length === 0) return;
+  const packages = [...new Set(missing.flatMap((finding) => finding.packages?.apt ?? []))].join(' ');
+  throw new KibError('KIB_TOOL_MISSING', `not installed: ${missing.map((finding) => finding.name).join(', ')}`, {
+    hint: `kib-native doctor --install${packages === '' ? '' : ` (Debian packages: ${packages})`}`,
+  });
 }

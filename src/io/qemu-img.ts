@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import { type DiskFormat, KibError } from '../core/index.ts';
 import { CommandError, type RunResult, run } from './process.ts';
 
@@ -30,11 +29,10 @@ export interface CreateRequest {
   readonly format: DiskFormat;
   /** Virtual size; default: the backing image's. */
   readonly bytes?: number;
-  /** Makes the new image a copy-on-write overlay of this one, which is never written. */
+  /** Makes the new image a copy-on-write overlay of this one, which is never written. Its path is kept as it is: make it absolute. */
   readonly backing?: DiskFile;
   /** Format options, `{ cluster_size: '64k' }` (qemu-img create -f FORMAT -o help). */
   readonly options?: Readonly<Record<string, string>>;
-  readonly signal: AbortSignal;
 }
 
 export interface ConvertRequest {
@@ -72,21 +70,20 @@ export async function info(file: DiskFile, signal: AbortSignal): Promise<ImageIn
 }
 
 /** Makes an empty image or an overlay. An existing file is overwritten. */
-export async function create(request: CreateRequest): Promise<void> {
-  const { backing } = request;
-  await qemuImg(
-    [
-      'create',
-      '-q',
-      '-f',
-      request.format,
-      ...(backing === undefined ? [] : ['-b', locator(backing), '-F', backing.format]),
-      ...formatOptions(request.options),
-      resolve(request.path),
-      ...(request.bytes === undefined ? [] : [String(request.bytes)]),
-    ],
-    request.signal,
-  );
+export async function create(request: CreateRequest, signal: AbortSignal): Promise<void> {
+  await qemuImg(createArgs(request), signal);
+}
+
+/** Arguments for qemu-img(1) that make an image. */
+export function createArgs(request: CreateRequest): string[] {
+  const { backing, bytes } = request;
+  return [
+    ['create', '-q', '-f', request.format],
+    backing === undefined ? [] : ['-b', locator(backing), '-F', backing.format],
+    formatOptions(request.options),
+    [unambiguous(request.path)],
+    bytes === undefined ? [] : [String(bytes)],
+  ].flat();
 }
 
 /** Writes a copy in another format, backing files flattened, zeroes left out. A half-written target is the caller's to remove. */
@@ -101,7 +98,7 @@ export async function convert(request: ConvertRequest): Promise<void> {
       request.targetFormat,
       ...formatOptions(request.options),
       ...located(request.source, '-f'),
-      resolve(request.target),
+      unambiguous(request.target),
     ],
     request.signal,
     onProgress === undefined
@@ -139,8 +136,7 @@ export async function check(file: DiskFile, signal: AbortSignal): Promise<CheckR
 
 /** The `json:` or plain file name by which QEMU opens a disk. */
 export function locator(file: DiskFile): string {
-  // Absolute, since QEMU takes `name:` at the start of a relative path for a protocol.
-  const path = resolve(file.path);
+  const path = unambiguous(file.path);
   if (isPlain(file)) return path;
   const stretch = {
     driver: 'raw',
@@ -157,6 +153,11 @@ interface InfoReport {
   readonly 'actual-size'?: number;
   readonly 'backing-filename'?: string;
   readonly 'format-specific'?: { readonly data?: Readonly<Record<string, string>> };
+}
+
+// QEMU takes `name:` at the start of a path for a protocol, and a hyphen for an option.
+function unambiguous(path: string): string {
+  return /^(-|[^/]*:)/.test(path) ? `./${path}` : path;
 }
 
 function isPlain(file: DiskFile): boolean {

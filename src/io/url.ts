@@ -11,10 +11,14 @@ export function maskUrl(url: string | URL): string {
 /** The last part of a URL's path, decoded: `SHA256SUMS`. The host where the path is empty. */
 export function fileNameOf(url: string): string {
   const { pathname, host } = new URL(url);
-  const last = pathname.split('/').findLast((part) => part !== '') ?? host;
+  return decodePart(pathname.split('/').findLast((part) => part !== '') ?? host);
+}
+
+/** A percent-encoded part of a URL, decoded; as it is when it is not properly encoded. */
+export function decodePart(text: string): string {
   try {
-    return decodeURIComponent(last);
+    return decodeURIComponent(text);
   } catch {
-    return last;
+    return text;
   }
 }

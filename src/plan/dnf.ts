@@ -31,7 +31,12 @@ export const dnf: PackageManagerSeam = {
     },
   ],
   hold: (packages) => [
-    { kind: 'exec', title: `hold ${packages.join(', ')}`, script: sh`dnf --assumeyes versionlock add ${packages}`, timeoutMs: 300_000 },
+    {
+      kind: 'exec',
+      title: `hold ${packages.join(', ')}`,
+      script: sh`dnf --assumeyes versionlock add ${packages}`,
+      timeoutMs: 300_000,
+    },
   ],
   holdNeeds: ['python3-dnf-plugin-versionlock'],
 };

@@ -1,4 +1,11 @@
-import { type BaseSource, canonicalJson, type MachineSpec, type PrimitiveAction, type Requirement, sha256 } from '../core/index.ts';
+import {
+  type BaseSource,
+  canonicalJson,
+  type MachineSpec,
+  type PrimitiveAction,
+  type Requirement,
+  sha256,
+} from '../core/index.ts';
 
 /** Key of the `boot` layer: the base and the machine it runs on. A base is known by its digest where there is one to know. */
 export function bootKey(base: BaseSource, machine: MachineSpec, digests: ReadonlyMap<string, string>): string {
@@ -31,7 +38,13 @@ function hashed(action: PrimitiveAction, requirements: readonly Requirement[]): 
       const { kind, content, path, mode, owner } = action;
       if (content.kind === 'text') return { kind, sha256: sha256(content.text), path, mode, owner };
       const requirement = requirements.find(({ url }) => url === content.url);
-      return { kind, ...(requirement?.sha256 === undefined ? { url: content.url } : { sha256: requirement.sha256 }), path, mode, owner };
+      return {
+        kind,
+        ...(requirement?.sha256 === undefined ? { url: content.url } : { sha256: requirement.sha256 }),
+        path,
+        mode,
+        owner,
+      };
     }
     case 'reboot':
       return { kind: action.kind, unless: action.unless?.masked };

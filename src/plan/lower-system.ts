@@ -5,17 +5,14 @@ type Helper<K extends HelperAction['kind']> = Extract<HelperAction, { kind: K }>
 
 const SERVICE_TIMEOUT_MS = 300_000;
 
+/** Enabling and disabling make systemd read its units again, so a unit put right before is known. */
 export function lowerService({ unit, enabled, state }: Helper<'service'>): PrimitiveAction {
   const enable = enabled ? 'enable' : 'disable';
-  const verb = state === undefined ? undefined : { started: 'start', stopped: 'stop', restarted: 'restart' }[state];
+  const verb = state === undefined ? undefined : ({ started: 'start', stopped: 'stop', restarted: 'restart' } as const)[state];
   return {
     kind: 'exec',
     title: `${enable}${verb === undefined ? '' : ` and ${verb}`} ${unit}`,
-    script: lines([
-      sh`systemctl daemon-reload`,
-      sh`systemctl ${enable} ${unit}`,
-      ...(verb === undefined ? [] : [sh`systemctl ${verb} ${unit}`]),
-    ]),
+    script: lines([sh`systemctl ${enable} ${unit}`, ...(verb === undefined ? [] : [sh`systemctl ${verb} ${unit}`])]),
     timeoutMs: SERVICE_TIMEOUT_MS,
   };
 }

@@ -23,7 +23,13 @@ export function orderRecipes<T extends { readonly recipe: Recipe }>(chosen: read
     issues:
       cycle.length === 0
         ? []
-        : [{ path: 'recipes', message: `${cycle.join(', ')} want to run after each other`, hint: 'remove a name from an `after`' }],
+        : [
+            {
+              path: 'recipes',
+              message: `${cycle.join(', ')} want to run after each other`,
+              hint: 'remove a name from an `after`',
+            },
+          ],
   };
 }
 

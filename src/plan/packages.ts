@@ -33,7 +33,8 @@ function mergeRequests(requests: readonly PackageRequest[], issues: ConfigIssue[
   return names.map((name) => {
     const versions = [...new Set(requests.flatMap((request) => (request.name === name ? (request.version ?? []) : [])))];
     const [version] = versions;
-    if (versions.length > 1) issues.push({ path: 'recipes', message: `want ${name} in different versions: ${versions.join(', ')}` });
+    if (versions.length > 1)
+      issues.push({ path: 'recipes', message: `want ${name} in different versions: ${versions.join(', ')}` });
     return version === undefined ? { name } : { name, version };
   });
 }

@@ -69,10 +69,13 @@ export function planBuild(image: ResolvedImage, digests: ReadonlyMap<string, str
     recipes: ordered.map(({ recipe, params }) => ({ name: recipe.name, params })),
     layers: parts
       .filter(({ actions }) => actions.length > 0)
-      .reduce<readonly Layer[]>((layers, part) => {
-        const parent = layers.at(-1) ?? boot;
-        return [...layers, { name: part.name, key: layerKey(parent.key, part.actions, requirements), actions: named(part) }];
-      }, [boot]),
+      .reduce<readonly Layer[]>(
+        (layers, part) => {
+          const parent = layers.at(-1) ?? boot;
+          return [...layers, { name: part.name, key: layerKey(parent.key, part.actions, requirements), actions: named(part) }];
+        },
+        [boot],
+      ),
     checks: checksOf(ordered, context),
     seal,
     exports: image.exporters.map(({ exporter, options }) => ({ format: exporter.format, options })),
@@ -94,7 +97,11 @@ function requireSound(ordered: readonly ChosenRecipe[], context: RecipeContext, 
     issues.push({ path: 'recipes', message: `${name} is there twice` });
   }
   if (!recipes.includes(SEAL)) {
-    issues.push({ path: 'without', message: 'seal cannot be left out', hint: 'it removes the login of the build from the image' });
+    issues.push({
+      path: 'without',
+      message: 'seal cannot be left out',
+      hint: 'it removes the login of the build from the image',
+    });
   }
   if (issues.length > 0) throw configError(issues, 'KIB_RECIPE_INVALID');
   const problems = ordered.flatMap(({ recipe, params }) => recipe.validate?.(context, params) ?? []);
@@ -107,7 +114,13 @@ function requireDeclared(parts: readonly Part[], downloads: readonly Download[])
   const issues = parts.flatMap(({ name, actions }) =>
     actions.flatMap((action): readonly ConfigIssue[] => {
       if (action.kind !== 'put' || action.content.kind !== 'download' || declared.has(action.content.url)) return [];
-      return [{ path: `recipes.${name}`, message: `puts ${action.content.url} without saying its digest`, hint: 'use a download action' }];
+      return [
+        {
+          path: `recipes.${name}`,
+          message: `puts ${action.content.url} without saying its digest`,
+          hint: 'use a download action',
+        },
+      ];
     }),
   );
   if (issues.length > 0) throw configError(issues, 'KIB_RECIPE_INVALID');

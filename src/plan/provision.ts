@@ -1,5 +1,5 @@
 import { pathToFileURL } from 'node:url';
-import { configError, type Download, KibError, type PrimitiveAction, type ProvisionStep, raw, sh } from '../core/index.ts';
+import { configError, type Download, KibError, lines, type PrimitiveAction, type ProvisionStep, raw, sh } from '../core/index.ts';
 import type { HostFile, ResolvedImage } from './resolved.ts';
 
 export interface ProvisionPlan {
@@ -21,9 +21,17 @@ function planStep(step: ProvisionStep, index: number, files: ResolvedImage['prov
   const limits = { timeoutMs: step.timeoutSeconds * 1000, attempts: step.attempts };
   if ('script' in step) {
     const title = step.name ?? `run ${step.script}`;
-    return planScript(title, `/var/tmp/kib-provision-${index}`, hostFile(files, step.script, `provision[${index}].script`), limits);
+    return planScript(
+      title,
+      `/var/tmp/kib-provision-${index}`,
+      hostFile(files, step.script, `provision[${index}].script`),
+      limits,
+    );
   }
-  return { actions: [{ kind: 'exec', title: step.name ?? firstLine(step.shell), script: raw(step.shell), ...limits }], downloads: [] };
+  return {
+    actions: [{ kind: 'exec', title: step.name ?? firstLine(step.shell), script: raw(step.shell), ...limits }],
+    downloads: [],
+  };
 }
 
 function planFile(step: Extract<ProvisionStep, { file: string }>, file: HostFile): ProvisionPlan {
@@ -52,7 +60,7 @@ function planScript(
         mode: '0700',
         owner: 'root:root',
       },
-      { kind: 'exec', title, script: sh`${path}\nrm -f ${path}`, ...limits },
+      { kind: 'exec', title, script: lines([sh`${path}`, sh`rm -f ${path}`]), ...limits },
     ],
     downloads: [],
   };

@@ -101,7 +101,7 @@ class SshTransport implements Transport {
           if (error !== undefined) reject(lost(errorMessage(error), error));
           else if (signal.aborted) channel.close();
           // At once: a short command's exit may stand in the very packet that opened the channel.
-          else runChannel(channel, options, signal, () => lost('a command ended without exit status')).then(resolve, reject);
+          else resolve(runChannel(channel, options, signal, () => lost('a command ended without exit status')));
         });
       });
     return this.#guarded(options.signal, start);

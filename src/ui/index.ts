@@ -8,6 +8,6 @@ export type { Output, Ui, UiOptions } from './ui.ts';
 
 /** The reader of build events that fits the mode. */
 export function createUi(options: UiOptions): Ui {
-  if (options.mode === 'json') return new NdjsonUi(options.stdout);
+  if (options.mode === 'json') return new NdjsonUi(options);
   return options.mode === 'tty' ? new TtyUi(options) : new PlainUi(options);
 }

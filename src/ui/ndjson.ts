@@ -4,13 +4,19 @@ import type { Output, Ui } from './ui.ts';
 /** The events themselves, one JSON text per line. */
 export class NdjsonUi implements Ui {
   readonly #stdout: Output;
+  readonly #stderr: Output;
 
-  constructor(stdout: Output) {
+  constructor({ stdout, stderr }: { readonly stdout: Output; readonly stderr: Output }) {
     this.#stdout = stdout;
+    this.#stderr = stderr;
   }
 
   read(event: BuildEvent): void {
     this.#stdout.write(`${JSON.stringify(event)}\n`);
+  }
+
+  say(text: string): void {
+    this.#stderr.write(`${text}\n`);
   }
 
   suspend(): () => void {

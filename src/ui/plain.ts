@@ -1,4 +1,4 @@
-import { type BuildEvent, formatBytes, formatDuration } from '../core/index.ts';
+import { type BuildEvent, type Clock, formatBytes, formatDuration } from '../core/index.ts';
 import { type OpenSpan, SpanTree } from './span-tree.ts';
 import { clean, cleanLines } from './text.ts';
 import type { Output, Ui } from './ui.ts';
@@ -19,13 +19,15 @@ interface Told {
 export class PlainUi implements Ui {
   readonly #stderr: Output;
   readonly #isVerbose: boolean;
+  readonly #clock: Clock;
   readonly #spans = new SpanTree();
   readonly #told = new Map<number, Told>();
   #lastError = '';
 
-  constructor(options: { readonly stderr: Output; readonly verbose: boolean }) {
+  constructor(options: { readonly stderr: Output; readonly verbose: boolean; readonly clock: Clock }) {
     this.#stderr = options.stderr;
     this.#isVerbose = options.verbose;
+    this.#clock = options.clock;
   }
 
   read(event: BuildEvent): void {
@@ -69,6 +71,10 @@ export class PlainUi implements Ui {
         );
         break;
     }
+  }
+
+  say(text: string): void {
+    this.#line({ time: new Date(this.#clock.now()).toISOString() }, text);
   }
 
   suspend(): () => void {
@@ -130,7 +136,7 @@ export class PlainUi implements Ui {
     this.#line(event, isAside ? `(${text.trim().replaceAll(/ +/g, ' ')})` : text);
   }
 
-  #line(event: BuildEvent, text: string): void {
+  #line(event: Pick<BuildEvent, 'time'>, text: string): void {
     this.#stderr.write(`${event.time.slice(11, 19)}Z ${text}\n`);
   }
 }

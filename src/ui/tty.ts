@@ -14,9 +14,10 @@ const LOG_LINES = 3;
 /** Names of finished phases are padded to this, so that their times stand in a column. */
 const NAME_CELLS = 36;
 
-// ECMA-48 control functions: cursor up and erase to the end of the screen; DEC private mode 25 is the cursor.
-const up = (rows: number) => (rows === 0 ? '\r' : `\r\x1b[${rows}A`);
-const ERASE_BELOW = '\x1b[J';
+// ECMA-48 control functions: erase the line, cursor up; DEC private mode 25 is the cursor. Line by line, since tmux keeps a screen that
+// is erased from its top in its history.
+const ERASE_LINE = '\x1b[2K';
+const erase = (rows: number) => `\r${ERASE_LINE}${`\x1b[A${ERASE_LINE}`.repeat(rows)}`;
 const HIDE_CURSOR = '\x1b[?25l';
 const SHOW_CURSOR = '\x1b[?25h';
 
@@ -53,6 +54,11 @@ export class TtyUi implements Ui {
       this.#stay(`${this.#colours.red('✗')} ${clean(event.result.title)}: ${cleanLines(event.result.detail).join(' ')}`);
     }
     if (event.type === 'log' && this.#options.verbose) this.#stay(this.#colours.dim(`  │ ${clean(event.line)}`));
+  }
+
+  say(text: string): void {
+    this.#stay(text);
+    if (this.#stop.signal.aborted) this.#draw([]);
   }
 
   suspend(): () => void {
@@ -137,7 +143,7 @@ export class TtyUi implements Ui {
     const rows = this.#drawn.reduce((sum, cells) => sum + Math.max(1, Math.ceil(cells / (this.#columns + 1))), 0);
     const hide = this.#isCursorHidden || live.length === 0 ? '' : HIDE_CURSOR;
     if (hide !== '') this.#isCursorHidden = true;
-    this.#options.stderr.write(`${hide}${up(rows)}${ERASE_BELOW}${stay}${frame}`);
+    this.#options.stderr.write(`${hide}${erase(rows)}${stay}${frame}`);
     this.#pending = [];
     this.#drawn = live.map((line) => line.cells);
     this.#frame = frame;

@@ -23,6 +23,8 @@ export interface UiOptions {
 /** A reader of build events. Give it every event in order, then close it: that restores the cursor and ends its timer. */
 export interface Ui {
   read(event: BuildEvent): void;
+  /** Tells people something of the caller's own; writing to the terminal beside the reader would garble its lines. */
+  say(text: string): void;
   /** Leaves the terminal to someone else (a shell on the machine) until the returned function is called. */
   suspend(): () => void;
   /** Safe to call twice. */

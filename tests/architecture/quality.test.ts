@@ -14,15 +14,11 @@ const TOOLS: Readonly<Record<string, readonly string[]>> = {
 
 describe('code quality', () => {
   for (const [name, [script = '', ...args]] of Object.entries(TOOLS)) {
-    it(
-      name,
-      async () => {
-        const result = await promisify(execFile)(process.execPath, [`${root}node_modules/${script}`, ...args], { cwd: root }).catch(
-          (error: { stdout: string; stderr: string }) => error,
-        );
-        expect('code' in result ? `${result.stdout}${result.stderr}` : '').toBe('');
-      },
-      60_000,
-    );
+    it(name, async () => {
+      const result = await promisify(execFile)(process.execPath, [`${root}node_modules/${script}`, ...args], { cwd: root }).catch(
+        (error: { stdout: string; stderr: string }) => error,
+      );
+      expect('code' in result ? `${result.stdout}${result.stderr}` : '').toBe('');
+    }, 60_000);
   }
 });

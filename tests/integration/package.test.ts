@@ -6,18 +6,26 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string; exports: Record<string, unknown> };
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+  version: string;
+  exports: Record<string, unknown>;
+};
 let folder: string;
 
 const inFolder = (program: string, args: readonly string[]) =>
-  execFileSync(program, args, { cwd: folder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, NO_COLOR: '1' } });
+  execFileSync(program, args, {
+    cwd: folder,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, NO_COLOR: '1' },
+  });
 
 describe('the packed package in an empty folder', () => {
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'kib-pack-'));
-    const [packed] = JSON.parse(execFileSync('npm', ['pack', '--json', '--pack-destination', folder], { cwd: root, encoding: 'utf8' })) as [
-      { filename: string },
-    ];
+    const [packed] = JSON.parse(
+      execFileSync('npm', ['pack', '--json', '--pack-destination', folder], { cwd: root, encoding: 'utf8' }),
+    ) as [{ filename: string }];
     writeFileSync(join(folder, 'package.json'), '{"name":"consumer","private":true,"type":"module"}');
     inFolder('npm', ['install', '--no-audit', '--no-fund', '--omit=dev', join(folder, packed.filename)]);
   });
@@ -42,7 +50,11 @@ describe('the packed package in an empty folder', () => {
   });
 
   it('holds no tests, sources or scratch files', () => {
-    const files = inFolder('tar', ['-tzf', `kib-native-${manifest.version}.tgz`]).trim().split('\n');
-    expect(files.filter((file) => !/^package\/(dist|docs)\/|^package\/(package\.json|README\.md|LICENSE)$/.test(file))).toEqual([]);
+    const files = inFolder('tar', ['-tzf', `kib-native-${manifest.version}.tgz`])
+      .trim()
+      .split('\n');
+    expect(files.filter((file) => !/^package\/(dist|docs)\/|^package\/(package\.json|README\.md|LICENSE)$/.test(file))).toEqual(
+      [],
+    );
   });
 });

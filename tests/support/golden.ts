@@ -11,5 +11,7 @@ export function expectGolden(path: string, actual: string): void {
     writeFileSync(file, actual);
     return;
   }
-  expect(actual, `differs from tests/golden/${path}; if the change is meant, run npm run golden`).toBe(readFileSync(file, 'utf8'));
+  expect(actual, `differs from tests/golden/${path}; if the change is meant, run npm run golden`).toBe(
+    readFileSync(file, 'utf8'),
+  );
 }

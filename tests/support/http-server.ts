@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
-import { systemClock } from '../../src/core/index.ts';
 import type { Clock } from '../../src/core/index.ts';
+import { systemClock } from '../../src/core/index.ts';
 
 export interface Seen {
   readonly method: string;
@@ -91,7 +91,10 @@ export async function startProxy(options: { readonly login?: string } = {}): Pro
     options.login === undefined || header === `Basic ${Buffer.from(options.login).toString('base64')}`;
   const server = createServer((req, res) => {
     log.push(`${req.method} ${req.url}`);
-    if (!isAllowed(req.headers['proxy-authorization'])) return void res.writeHead(407).end();
+    if (!isAllowed(req.headers['proxy-authorization'])) {
+      res.writeHead(407).end();
+      return;
+    }
     const { 'proxy-authorization': _, ...headers } = req.headers;
     const onward = request(req.url ?? '', { method: req.method, headers }, (answer) => {
       res.writeHead(answer.statusCode ?? 502, answer.headers);
@@ -102,7 +105,10 @@ export async function startProxy(options: { readonly login?: string } = {}): Pro
   });
   server.on('connect', (req, socket, head) => {
     log.push(`CONNECT ${req.url}`);
-    if (!isAllowed(req.headers['proxy-authorization'])) return void socket.end('HTTP/1.1 407 Login\r\ncontent-length: 0\r\n\r\n');
+    if (!isAllowed(req.headers['proxy-authorization'])) {
+      socket.end('HTTP/1.1 407 Login\r\ncontent-length: 0\r\n\r\n');
+      return;
+    }
     const [host = '', port = ''] = (req.url ?? '').split(':');
     const onward = connect(Number(port), host, () => {
       socket.write('HTTP/1.1 200 OK\r\n\r\n');
@@ -128,5 +134,5 @@ export async function startProxy(options: { readonly login?: string } = {}): Pro
 
 /** The real clock with all waits divided, for retries and deadlines against real sockets. */
 export function hurriedClock(factor = 50): Clock {
-  return { now: systemClock.now, sleep: (ms, signal) => systemClock.sleep(ms / factor, signal) };
+  return { now: () => systemClock.now(), sleep: (ms, signal) => systemClock.sleep(ms / factor, signal) };
 }

@@ -3,7 +3,7 @@ import { width } from '../../src/ui/text.ts';
 // A control sequence (ESC [ …), or any one character.
 const TOKEN = new RegExp(String.raw`${'\u001b'}\[(?<parameters>[?\d;]*)(?<final>[A-Za-z])|(?<character>[^])`, 'gu');
 
-/** A terminal of so many columns, as far as the tty reader needs one: wraps, moves up, erases below, hides the cursor. */
+/** A terminal of so many columns, as far as the tty reader needs one: wraps, moves up, erases lines, hides the cursor. */
 export class Screen {
   readonly columns: number;
   #rows: string[] = [''];
@@ -37,9 +37,8 @@ export class Screen {
 
   #control(parameters: string, final: string): void {
     if (final === 'm') return;
-    if (final === 'A') this.#row = Math.max(0, this.#row - Number(parameters));
-    else if (final === 'J')
-      this.#rows = [...this.#rows.slice(0, this.#row), (this.#rows[this.#row] ?? '').slice(0, this.#column)];
+    if (final === 'A') this.#row = Math.max(0, this.#row - Number(parameters || '1'));
+    else if (`${parameters}${final}` === '2K') this.#rows[this.#row] = '';
     else if (parameters === '?25') this.#isCursorVisible = final === 'h';
     else throw new Error(`the screen does not know CSI ${parameters}${final}`);
   }

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { type AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import ssh2, { type Connection, type ServerChannel } from 'ssh2';
@@ -18,6 +18,8 @@ export interface TestSshServer extends AsyncDisposable {
   readonly commands: readonly string[];
   /** Connections accepted so far. */
   readonly connections: () => number;
+  /** Connections that are open now. */
+  readonly openConnections: () => number;
   /** Breaks every connection without a word. */
   drop(): void;
 }
@@ -25,6 +27,8 @@ export interface TestSshServer extends AsyncDisposable {
 export interface TestSshServerOptions extends SftpFaults {
   /** Body of the `sudo` that commands find; default: runs what it is given. */
   readonly sudo?: string;
+  /** Keys of somebody else's choice; default: made for this server. */
+  readonly keys?: { readonly hostPrivateKey: string; readonly authorizedKey: string };
 }
 
 const SUDO = '#!/bin/sh\n[ "$1" = -n ] && shift\nexec "$@"\n';
@@ -36,10 +40,11 @@ export async function startSshServer(options: TestSshServerOptions = {}): Promis
   await chmod(join(dir, 'sudo'), 0o755);
   const login = generateKeyPair('login');
   const host = generateKeyPair('host');
+  const authorizedKey = options.keys?.authorizedKey ?? login.publicKey;
   const commands: string[] = [];
   const clients = new Set<Connection>();
   let connections = 0;
-  const server = new ssh2.Server({ hostKeys: [host.privateKey] }, (client) => {
+  const server = new ssh2.Server({ hostKeys: [options.keys?.hostPrivateKey ?? host.privateKey] }, (client) => {
     connections++;
     clients.add(client);
     // Missing in the types; without it every answer waits for a delayed ACK.
@@ -49,8 +54,8 @@ export async function startSshServer(options: TestSshServerOptions = {}): Promis
     client.on('authentication', (auth) => {
       const isOurs =
         auth.method === 'publickey' &&
-        auth.key.data.toString('base64') === login.publicKey.split(' ')[1] &&
-        (auth.signature === undefined || verify(login.publicKey, auth.blob, auth.signature));
+        auth.key.data.toString('base64') === authorizedKey.split(' ')[1] &&
+        (auth.signature === undefined || verify(authorizedKey, auth.blob, auth.signature));
       if (isOurs) auth.accept();
       else auth.reject(['publickey']);
     });
@@ -68,7 +73,7 @@ export async function startSshServer(options: TestSshServerOptions = {}): Promis
   });
   const drop = () => {
     // ssh2 offers no way to break a connection off; its socket does.
-    for (const client of clients) (client as unknown as { _sock: { destroy(): void } })._sock.destroy();
+    for (const client of clients) (Reflect.get(client, '_sock') as Socket).destroy();
   };
   return {
     endpoint: { host: '127.0.0.1', port: (server.address() as AddressInfo).port },
@@ -76,6 +81,7 @@ export async function startSshServer(options: TestSshServerOptions = {}): Promis
     dir,
     commands,
     connections: () => connections,
+    openConnections: () => clients.size,
     drop,
     async [Symbol.asyncDispose]() {
       drop();
@@ -89,7 +95,7 @@ export async function startSshServer(options: TestSshServerOptions = {}): Promis
 
 function verify(publicKey: string, blob: Buffer | undefined, signature: Buffer): boolean {
   const key = ssh2.utils.parseKey(publicKey);
-  return !(key instanceof Error) && blob !== undefined && key.verify(blob, signature) === true;
+  return !(key instanceof Error) && blob !== undefined && key.verify(blob, signature);
 }
 
 function runCommand(command: string, channel: ServerChannel, dir: string): void {

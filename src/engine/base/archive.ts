@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Arch, errorMessage, KibError, sha256 } from '../../core/index.ts';
 import { type AptSource, aptDownload, aptSources } from '../../io/apt.ts';
-import { run } from '../../io/process.ts';
+import { CommandError, run } from '../../io/process.ts';
 import { parseRelease, type ReleaseFile } from './release-file.ts';
 
 /** One suite of a package archive, as it is now. */
@@ -118,6 +118,7 @@ async function readRelease(url: string, path: string, signal: AbortSignal): Prom
     try {
       if (await aptDownload(`${url}/${name}`, `${path}-${name}`, signal)) return await readFile(`${path}-${name}`, 'utf8');
     } catch (error) {
+      if (!(error instanceof CommandError)) throw error;
       throw new KibError('KIB_BOOTSTRAP', `the package archive cannot be reached: ${errorMessage(error)}`, {
         hint: 'check the network and the proxy settings of apt, or name another archive with base.bootstrap.mirror',
         retryable: true,

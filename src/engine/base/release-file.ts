@@ -14,7 +14,11 @@ export interface ReleaseFile {
 /** Reads Release, or InRelease with its signature around it; the signature is apt's to check. */
 export function parseRelease(text: string): ReleaseFile {
   const lines = text.split('\n');
-  const field = (name: string) => lines.find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2).trim();
+  const field = (name: string) =>
+    lines
+      .find((line) => line.startsWith(`${name}: `))
+      ?.slice(name.length + 2)
+      .trim();
   const date = Date.parse(field('Date') ?? '');
   return {
     origin: field('Origin'),

@@ -1,11 +1,12 @@
 import { posix } from 'node:path';
+import { errorMessage, isKibError, KibError } from '../../core/index.ts';
 import type { FileSystem, Inode } from '../../io/filesystem/file-system.ts';
 
 export type FileStat = Pick<Inode, 'kind' | 'mode' | 'uid' | 'gid' | 'bytes'>;
 
 /**
  * The files of a guest that is not running. Paths are absolute; links are followed inside the guest, never on this host. What does not
- * exist is undefined or an empty list; what exists but cannot be read is an error.
+ * exist is undefined or an empty list; what exists but cannot be read is KIB_INSPECT.
  */
 export interface GuestFiles {
   /** Sorted names in a directory; none when it is missing or not a directory. */
@@ -35,23 +36,38 @@ const MAX_LINKS = 40;
 /** The guest's tree of files, put together from its file systems; one must be mounted on `/`. */
 export function mountFiles(mounts: readonly Mount[]): GuestFiles {
   return {
-    async list(directory) {
-      const place = await find(mounts, directory);
-      if (place?.inode.kind !== 'directory') return [];
-      return (await place.fileSystem.list(place.inode)).map((entry) => entry.name).sort();
-    },
-    async read(path) {
-      const place = await find(mounts, path);
-      if (place?.inode.kind !== 'file') return undefined;
-      return (await place.fileSystem.read(place.inode)).toString('utf8');
-    },
-    async stat(path) {
-      const place = await find(mounts, path);
-      if (place === undefined) return undefined;
-      const { kind, mode, uid, gid, bytes } = place.inode;
-      return { kind, mode, uid, gid, bytes };
-    },
+    list: (directory) =>
+      guarded(directory, async () => {
+        const place = await find(mounts, directory);
+        if (place?.inode.kind !== 'directory') return [];
+        return (await place.fileSystem.list(place.inode)).map((entry) => entry.name).sort();
+      }),
+    read: (path) =>
+      guarded(path, async () => {
+        const place = await find(mounts, path);
+        if (place?.inode.kind !== 'file') return undefined;
+        return (await place.fileSystem.read(place.inode)).toString('utf8');
+      }),
+    stat: (path) =>
+      guarded(path, async () => {
+        const place = await find(mounts, path);
+        if (place === undefined) return undefined;
+        const { kind, mode, uid, gid, bytes } = place.inode;
+        return { kind, mode, uid, gid, bytes };
+      }),
   };
+}
+
+async function guarded<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (isKibError(error)) throw error;
+    throw new KibError('KIB_INSPECT', `${path} of the finished disk cannot be read: ${errorMessage(error)}`, {
+      hint: 'the file system may be damaged: run fsck on the partition of a raw export, then build again',
+      cause: error,
+    });
+  }
 }
 
 async function find(mounts: readonly Mount[], path: string): Promise<Place | undefined> {

@@ -1,4 +1,4 @@
-import { errorMessage, KibError } from '../../core/index.ts';
+import { errorMessage, isKibError, KibError } from '../../core/index.ts';
 import type { ByteSource } from '../../io/filesystem/byte-source.ts';
 import { openExt4 } from '../../io/filesystem/ext4.ts';
 import type { FileSystem } from '../../io/filesystem/file-system.ts';
@@ -30,7 +30,8 @@ const OTHERS: readonly (readonly [title: string, offset: number, text: string])[
   ['squashfs', 0, 'hsqs'],
 ];
 
-const HINT = 'inspection reads ext4 and XFS on GPT or MBR partitions; use such a base, or build with --no-verify and judge the image yourself';
+const HINT =
+  'inspection reads ext4 and XFS on GPT or MBR partitions; use such a base, or build with --no-verify and judge the image yourself';
 
 /**
  * Finds the root file system of a raw disk by its content (/etc/os-release) and what its fstab mounts beside it. Throws KIB_INSPECT when
@@ -43,7 +44,9 @@ export async function openGuest(disk: ByteSource): Promise<OpenGuest> {
   const [root, ...more] = roots;
   if (root?.fileSystem === undefined || more.length > 0) {
     const what = more.length > 0 ? 'more than one system' : 'no system';
-    throw new KibError('KIB_INSPECT', `the disk holds ${what} (a file system with /etc/os-release): ${describe(volumes)}`, { hint: HINT });
+    throw new KibError('KIB_INSPECT', `the disk holds ${what} (a file system with /etc/os-release): ${describe(volumes)}`, {
+      hint: HINT,
+    });
   }
   const rootMount: Mount = { at: '/', fileSystem: root.fileSystem };
   const fstab = (await mountFiles([rootMount]).read('/etc/fstab')) ?? '';
@@ -52,22 +55,23 @@ export async function openGuest(disk: ByteSource): Promise<OpenGuest> {
 }
 
 async function listVolumes(disk: ByteSource): Promise<readonly Volume[]> {
-  const volumes: Volume[] = [];
-  try {
-    for (const partition of await listPartitions(disk)) volumes.push(await openVolume(partition));
-  } catch (error) {
+  const partitions = await listPartitions(disk).catch((error: unknown) => {
     throw new KibError('KIB_INSPECT', `the partition table cannot be read: ${errorMessage(error)}`, { hint: HINT, cause: error });
-  }
+  });
+  const volumes: Volume[] = [];
+  for (const partition of partitions) volumes.push(await openVolume(partition));
   return volumes;
 }
 
+/** What cannot be read here may not matter; when it does, the description says why. */
 async function openVolume(partition: Partition): Promise<Volume> {
   const where = partition.number === 0 ? 'the whole disk' : `partition ${partition.number}`;
   try {
     const fileSystem = (await openExt4(partition.content)) ?? (await openXfs(partition.content));
     return { partition, fileSystem, description: `${where}: ${fileSystem?.type ?? (await identify(partition.content))}` };
   } catch (error) {
-    throw new KibError('KIB_INSPECT', `${where} cannot be read: ${errorMessage(error)}`, { hint: HINT, cause: error });
+    if (isKibError(error)) throw error;
+    return { partition, fileSystem: undefined, description: `${where}: ${errorMessage(error)}` };
   }
 }
 
@@ -102,7 +106,9 @@ export function parseFstab(text: string): readonly FstabEntry[] {
     .map((line) => line.trim())
     .filter((line) => line !== '' && !line.startsWith('#'))
     .map((line) => {
-      const fields = line.split(/\s+/).map((field) => field.replaceAll(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8))));
+      const fields = line
+        .split(/\s+/)
+        .map((field) => field.replaceAll(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8))));
       const [spec = '', mountPoint = '', type = '', options = ''] = fields;
       return { spec, mountPoint, type, options: options.split(',') };
     });
@@ -117,7 +123,11 @@ function mountOf(entry: FstabEntry, volumes: readonly Volume[]): readonly Mount[
   const volume = volumes.find((volume) => matches(spec, volume));
   if (volume?.fileSystem !== undefined) return [{ at: mountPoint.replace(/(.)\/+$/, '$1'), fileSystem: volume.fileSystem }];
   if (volume === undefined && options.includes('nofail')) return [];
-  throw new KibError('KIB_INSPECT', `fstab mounts ${spec} on ${mountPoint}, which cannot be read; the disk has ${describe(volumes)}`, { hint: HINT });
+  throw new KibError(
+    'KIB_INSPECT',
+    `fstab mounts ${spec} on ${mountPoint}, which cannot be read; the disk has ${describe(volumes)}`,
+    { hint: HINT },
+  );
 }
 
 function isBlockDevice(spec: string): boolean {
@@ -137,6 +147,8 @@ function matches(spec: string, { partition, fileSystem }: Volume): boolean {
       return partition.name === value;
     default:
       // The build has one disk, so a device name is told by its partition number: vda3, sda3, nvme0n1p3.
-      return partition.number !== 0 && /^\/dev\/(?:[svx]v?d[a-z]|nvme\d+n\d+p)(\d+)$/.exec(spec)?.[1] === String(partition.number);
+      return (
+        partition.number !== 0 && /^\/dev\/(?:[svx]v?d[a-z]|nvme\d+n\d+p)(\d+)$/.exec(spec)?.[1] === String(partition.number)
+      );
   }
 }

@@ -96,7 +96,11 @@ function creation(path: string, entry: Exclude<TreeEntry, { kind: 'hardlink' }>)
   }
 }
 
-function attributes(path: string, entry: Exclude<TreeEntry, { kind: 'hardlink' }>, epoch: number): { before: string[]; after: string[] } {
+function attributes(
+  path: string,
+  entry: Exclude<TreeEntry, { kind: 'hardlink' }>,
+  epoch: number,
+): { before: string[]; after: string[] } {
   const set = (field: string, value: string) => `set_inode_field ${word(path)} ${field} ${value}`;
   const type = entry.kind === 'device' ? TYPE_BITS[entry.type] : TYPE_BITS[entry.kind];
   const owner = [

@@ -31,4 +31,3 @@ export type Tree = Map<string, TreeEntry>;
 export function sortedPaths(tree: ReadonlyMap<string, TreeEntry>): readonly string[] {
   return [...tree.keys()].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
 }
-

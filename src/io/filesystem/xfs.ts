@@ -21,8 +21,6 @@ const EXTENTS = 2;
 const BTREE = 3;
 const BTREE_MAGIC = 0x424d4133;
 const BTREE_HEADER = 72;
-/** Header of each block of a long symbolic link. */
-const LINK_HEADER = 56;
 /** Directory data lies below this offset; hash indexes lie above. */
 const DIRECTORY_DATA_END = 32 * 2 ** 30;
 
@@ -71,15 +69,10 @@ async function readInode(source: ByteSource, geometry: XfsGeometry, number: numb
 
 async function readContent(source: ByteSource, geometry: XfsGeometry, inode: XfsInode): Promise<Buffer> {
   if (inode.format === LOCAL) return Buffer.from(inode.fork.subarray(0, inode.bytes));
+  // Only links of some 300 bytes and more lie elsewhere.
+  if (inode.kind === 'symlink') throw new UnreadableError(`XFS symbolic link ${inode.number} of ${inode.bytes} bytes`);
   const extents = await readMap(source, geometry, inode);
-  const read = (offset: number, length: number): Promise<Buffer> => source.read(offset, length);
-  if (inode.kind !== 'symlink') return readExtents(extents, inode.bytes, geometry.blockBytes, read);
-  const blocks = extents.reduce((sum, extent) => sum + extent.length, 0);
-  const raw = await readExtents(extents, blocks * geometry.blockBytes, geometry.blockBytes, read);
-  const parts = Array.from({ length: blocks }, (_, index) =>
-    raw.subarray(index * geometry.blockBytes + LINK_HEADER, (index + 1) * geometry.blockBytes),
-  );
-  return Buffer.concat(parts).subarray(0, inode.bytes);
+  return readExtents(extents, inode.bytes, geometry.blockBytes, (offset, length) => source.read(offset, length));
 }
 
 async function listDirectory(source: ByteSource, geometry: XfsGeometry, inode: XfsInode): Promise<readonly DirectoryEntry[]> {

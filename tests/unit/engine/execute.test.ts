@@ -168,7 +168,7 @@ describe('executeActions', () => {
     const work = execute([exec(sh`trap '' TERM; echo $$; while :; do sleep 1; done`, { timeoutMs: 60_000 })]);
     await waitFor(() => logged().length > 0);
     context.abort(new Error('Ctrl-C'));
-    await failure(work);
+    expect(await failure(work)).toMatchObject({ code: 'KIB_CANCELLED' });
     await expectGone(Number(logged()[0]));
   });
 

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MarkerParser, markerPrefix, type ScriptEvent } from '../../../src/engine/markers.ts';
 
@@ -6,24 +6,11 @@ const NONCE = 'c0ffee';
 
 /** The bytes a script writes for these events. */
 function write(events: readonly ScriptEvent[]): Buffer {
-  const words = (event: ScriptEvent): string => {
-    switch (event.kind) {
-      case 'begin':
-        return `begin ${event.pid}`;
-      case 'start':
-        return `start ${event.step} ${event.attempt}`;
-      case 'stderr':
-        return `stderr ${event.step}`;
-      case 'end':
-        return `end ${event.step} ${event.exitCode} ${event.ms}`;
-      default:
-        return event.kind;
-    }
-  };
   return Buffer.concat(
-    events.map((event) =>
-      event.kind === 'output' ? event.bytes : Buffer.from(`${markerPrefix(NONCE)}${words(event)}\n`, 'latin1'),
-    ),
+    events.map((event) => {
+      if (event.kind === 'output') return event.bytes;
+      return Buffer.from(`${markerPrefix(NONCE)}${Object.values(event).join(' ')}\n`, 'latin1');
+    }),
   );
 }
 

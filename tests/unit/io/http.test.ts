@@ -38,7 +38,9 @@ describe('HttpClient', () => {
     await using http = await open();
     await expect(http.bytes(`${server.url}/busy`, limits)).rejects.toMatchObject({ code: 'KIB_HTTP', details: { status: 503 } });
     expect(server.requests).toHaveLength(5);
-    await expect(http.bytes(`${server.url}/long`, limits)).rejects.toMatchObject({ hint: 'the server asks to come back in 3600 s' });
+    await expect(http.bytes(`${server.url}/long`, limits)).rejects.toMatchObject({
+      hint: 'the server asks to come back in 3600 s',
+    });
     expect(server.requests).toHaveLength(6);
   });
 

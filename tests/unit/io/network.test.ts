@@ -3,7 +3,9 @@ import { networkFromEnv, openDispatcher } from '../../../src/io/network.ts';
 
 describe('networkFromEnv', () => {
   it('prefers lower case and falls back to all_proxy', () => {
-    expect(networkFromEnv({ http_proxy: 'http://a:1', HTTP_PROXY: 'http://b:1', ALL_PROXY: 'http://c:1', NO_PROXY: 'x' })).toEqual({
+    expect(
+      networkFromEnv({ http_proxy: 'http://a:1', HTTP_PROXY: 'http://b:1', ALL_PROXY: 'http://c:1', NO_PROXY: 'x' }),
+    ).toEqual({
       httpProxy: 'http://a:1',
       httpsProxy: 'http://c:1',
       noProxy: 'x',

@@ -284,6 +284,18 @@ describe('the terminal', () => {
     expect(screen.text).toBe('! opening a shell\n! meanwhile\n  wait  5 s');
   });
 
+  it('takes words of the caller among its lines, even after the end', async () => {
+    const { clock, screen, root, ui } = stage();
+    open(root, 'boot', 'wait');
+    await clock.advance(100);
+    ui.say('SIGINT: cleaning up');
+    await clock.advance(100);
+    expect(screen.text).toBe('SIGINT: cleaning up\n  wait  0 s');
+    ui.close();
+    ui.say('bye');
+    expect(screen.text).toBe('SIGINT: cleaning up\nbye');
+  });
+
   it('gets no colour unless asked', async () => {
     const texts: string[] = [];
     for (const colour of [false, true]) {

@@ -1,0 +1,21 @@
+import { appendFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type BuildDirs, type LaunchRequest, type PreviewLine, quote } from '../../src/core/index.ts';
+import { createArgs, type DiskFile } from '../../src/io/qemu-img.ts';
+
+/** Makes the copy-on-write disk: the base below it is only ever read. */
+export function overlayArgv(path: string, bytes: number, backing: DiskFile): readonly string[] {
+  return ['qemu-img', ...createArgs({ path, format: 'qcow2', bytes, backing })];
+}
+
+/** The base as a stretch of its file; a length counts only with an offset. */
+export function baseFile({ base }: Pick<LaunchRequest, 'base'>): DiskFile {
+  const { path, format, offset = 0, bytes } = base;
+  return offset === 0 ? { path, format } : { path, format, offset, ...(bytes === undefined ? {} : { bytes }) };
+}
+
+/** Appends commands to commands.log in a form that a shell takes back. */
+export async function logCommands(lines: readonly PreviewLine[], dirs: Pick<BuildDirs, 'logs'>): Promise<void> {
+  const text = lines.map(({ title, argv }) => `# ${title}\n${argv.map(quote).join(' ')}\n\n`).join('');
+  await appendFile(join(dirs.logs, 'commands.log'), text, { mode: 0o600 });
+}

@@ -1,0 +1,24 @@
+import { defineDriver } from '../../src/core/index.ts';
+import { doctor } from './doctor.ts';
+import { launch } from './launch.ts';
+import { type QemuOptions, qemuOptionsSchema } from './options.ts';
+import { preview } from './preview.ts';
+import { reapProcess } from './reap.ts';
+
+/** Boots machines on QEMU of this host: KVM or HVF where a test guest runs on it, emulation elsewhere. Root is not needed. */
+export const qemu = defineDriver<QemuOptions>({
+  name: 'qemu',
+  summary: 'QEMU on this host, with KVM, HVF or emulation',
+  options: qemuOptionsSchema,
+  capabilities: {
+    arch: ['amd64', 'arm64'],
+    firmware: ['bios', 'uefi'],
+    formats: ['qcow2', 'raw', 'ova'],
+    console: true,
+    screenshot: true,
+  },
+  doctor,
+  preview,
+  launch,
+  reap: (resource) => reapProcess(resource),
+});

@@ -1,0 +1,51 @@
+import pc from 'picocolors';
+import type { Registry } from '../config/schema.ts';
+import type { ConfigIssue } from '../core/index.ts';
+import { type CliIo, wantsColour } from './io.ts';
+
+/** What every command is handed. */
+export interface Cli {
+  readonly io: CliIo;
+  /** Writes a result. */
+  print(text: string): void;
+  /** Writes a result as JSON. */
+  printJson(value: unknown): void;
+  /** Says something to people. */
+  say(text: string): void;
+  warn(issues: readonly ConfigIssue[]): void;
+  /** Colours for results. */
+  readonly colours: ReturnType<typeof pc.createColors>;
+  registry(): Promise<Registry>;
+  /** What the process will end with; 0 unless a command sets it. */
+  exitCode: number;
+}
+
+export function createCli(io: CliIo, loadRegistry: () => Promise<Registry>): Cli {
+  const errColours = pc.createColors(wantsColour(io.env, io.stderr));
+  let registry: Promise<Registry> | undefined;
+  return {
+    io,
+    print: (text) => void io.stdout.write(`${text.replace(/\n$/, '')}\n`),
+    printJson: (value) => void io.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`),
+    say: (text) => void io.stderr.write(`${text.replace(/\n$/, '')}\n`),
+    warn: (issues) => {
+      for (const line of warningLines(issues)) io.stderr.write(`${errColours.yellow('warning')} ${line}\n`);
+    },
+    colours: pc.createColors(wantsColour(io.env, io.stdout)),
+    registry: () => {
+      registry ??= loadRegistry();
+      return registry;
+    },
+    exitCode: 0,
+  };
+}
+
+/** One line per file and message: Packer's files hold dozens of names that mean nothing here. */
+function warningLines(issues: readonly ConfigIssue[]): readonly string[] {
+  const groups = new Map<string, string[]>();
+  for (const { source = '', path, message } of issues) {
+    const head = `${source.replace(/:\d+:\d+$/, '')}: ${message}`;
+    groups.set(head, [...(groups.get(head) ?? []), path]);
+  }
+  return [...groups].map(([head, paths]) => `${head}: ${paths.join(', ')}`);
+}

@@ -1,0 +1,76 @@
+import { readFile } from 'node:fs/promises';
+import { Command, Option } from 'commander';
+import { didYouMean } from '../../config/nearest.ts';
+import { type Arch, EXIT_STATUS, type Finding, KibError } from '../../core/index.ts';
+import { run } from '../../io/process.ts';
+import { findProgram } from '../../io/programs.ts';
+import type { Cli } from '../cli.ts';
+import { checkHost, type HostCheck } from '../host-checks.ts';
+import { type HostFacts, installMissing } from '../host-packages.ts';
+
+interface DoctorOptions {
+  readonly driver?: string;
+  readonly arch: Arch;
+  readonly install?: boolean;
+  readonly json?: boolean;
+}
+
+const STATUS_MARKS = { ok: '✓', warning: '!', missing: '✗' } as const;
+
+export function doctorCommand(cli: Cli): Command {
+  return new Command('doctor')
+    .description('look at this host for what builds need; exit status 3 when something is missing')
+    .option('--driver <name>', 'only this driver')
+    .addOption(
+      new Option('--arch <arch>', 'architecture of the images to build')
+        .choices(['amd64', 'arm64'])
+        .default(process.arch === 'arm64' ? 'arm64' : 'amd64', 'this host’s'),
+    )
+    .option('--install', 'install what is missing, with apt, dnf or brew (through sudo when not root)')
+    .option('--json', 'the findings as JSON')
+    .action((options: DoctorOptions) => doctor(cli, options));
+}
+
+async function doctor(cli: Cli, options: DoctorOptions): Promise<void> {
+  const registry = await cli.registry();
+  const drivers = registry.drivers.filter(({ name }) => options.driver === undefined || name === options.driver);
+  if (drivers.length === 0 && options.driver !== undefined) {
+    const names = registry.drivers.map(({ name }) => name);
+    throw new KibError('KIB_USAGE', `there is no driver ${options.driver}`, {
+      hint: didYouMean(options.driver, names) ?? names.join(', '),
+    });
+  }
+  const look = () => checkHost({ registry, drivers, arch: options.arch, io: cli.io });
+  let checks = await look();
+  if (options.install === true) {
+    const installed = await installMissing({
+      findings: checks.flatMap(({ findings }) => findings),
+      host: await hostFacts(),
+      isRoot: cli.io.isRoot,
+      run: async ([program = '', ...args]) => {
+        await run(program, args, { signal: cli.io.signal, onLine: (line) => cli.say(`  ${line}`) });
+      },
+      say: (line) => cli.say(line),
+    });
+    if (installed.length > 0) checks = await look();
+  }
+  if (options.json === true) cli.printJson(checks);
+  else cli.print(checks.map((check) => checkText(check, cli)).join('\n'));
+  const isMissing = checks.some(({ findings }) => findings.some(({ status }) => status === 'missing'));
+  if (isMissing) cli.exitCode = EXIT_STATUS.environment;
+}
+
+function checkText({ title, findings }: HostCheck, cli: Cli): string {
+  const { bold, green, yellow, red, dim } = cli.colours;
+  const colour = { ok: green, warning: yellow, missing: red };
+  const lines = findings.flatMap((finding: Finding) => [
+    `  ${colour[finding.status](STATUS_MARKS[finding.status])} ${finding.name}: ${finding.detail}`,
+    ...(finding.status === 'ok' || finding.fix === undefined ? [] : [dim(`      ${finding.fix}`)]),
+  ]);
+  return [bold(title), ...lines].join('\n');
+}
+
+async function hostFacts(): Promise<HostFacts> {
+  const osRelease = await readFile('/etc/os-release', 'utf8').catch(() => '');
+  return { platform: process.platform, osRelease, has: async (program) => (await findProgram(program)) !== undefined };
+}

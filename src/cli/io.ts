@@ -1,0 +1,44 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+
+/** A stream that text goes to. */
+export interface TextOutput {
+  write(text: string): unknown;
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+}
+
+/** Everything the command line touches of its process; bin/kib-native.ts passes the real one, tests pass their own. */
+export interface CliIo {
+  /** Results only. */
+  readonly stdout: TextOutput;
+  /** Everything said to people. */
+  readonly stderr: TextOutput;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  /** Aborts when the user interrupts. */
+  readonly signal: AbortSignal;
+  /** Whether someone sits at a terminal that a shell can be opened on. */
+  readonly isInteractive: boolean;
+  /** Whether this process may install packages without sudo. */
+  readonly isRoot: boolean;
+  /** Called with what the running build would leak if the process ended now; with undefined when it ended. */
+  onBuild?(held: (() => readonly string[]) | undefined): void;
+}
+
+/** Folder of logs and journals (XDG Base Directory specification). */
+export function stateHome(env: CliIo['env']): string {
+  return join(env['XDG_STATE_HOME'] || join(env['HOME'] || homedir(), '.local', 'state'), 'kib-native');
+}
+
+/** Folder of bases, downloads and scratch disks. */
+export function cacheHome(env: CliIo['env']): string {
+  return join(env['XDG_CACHE_HOME'] || join(env['HOME'] || homedir(), '.cache'), 'kib-native');
+}
+
+/** NO_COLOR (no-color.org) wins over FORCE_COLOR, both over what the stream is. */
+export function wantsColour(env: CliIo['env'], output: TextOutput): boolean {
+  if (env['NO_COLOR'] !== undefined && env['NO_COLOR'] !== '') return false;
+  if (env['FORCE_COLOR'] !== undefined && env['FORCE_COLOR'] !== '0') return true;
+  return output.isTTY === true && env['TERM'] !== 'dumb';
+}

@@ -1,0 +1,16 @@
+import type { Registry } from '../config/schema.ts';
+import type { Driver } from '../core/index.ts';
+
+/** Drivers by name, loaded when a command needs them. */
+const DRIVERS: readonly (() => Promise<Driver>)[] = [async () => (await import('../../drivers/qemu/driver.ts')).qemu];
+
+/** Everything this package can build, with and to. */
+export async function loadRegistry(): Promise<Registry> {
+  const [{ catalog }, { recipes }, { exporters }, ...drivers] = await Promise.all([
+    import('../catalog/index.ts'),
+    import('../../recipes/index.ts'),
+    import('../export/index.ts'),
+    ...DRIVERS.map((load) => load()),
+  ]);
+  return { catalog, recipes, exporters, drivers };
+}

@@ -1,0 +1,145 @@
+import {
+  type BaseSource,
+  type BuildPlan,
+  type Check,
+  formatBytes,
+  formatDuration,
+  type MachineSpec,
+  type PlannedAction,
+  type PreviewLine,
+  quote,
+  type Requirement,
+  sha256,
+} from '../core/index.ts';
+
+/** Longer files, such as keys, are named by their digest; the plan as JSON holds them whole. */
+const SHOWN_LINES = 30;
+
+/** The text of `kib-native plan`: everything a build would do, in the order it would. Ends with a newline. */
+export function explainPlan(plan: BuildPlan): string {
+  const { layers, seal, checks, requirements, exports, properties } = plan;
+  const count = layers.reduce((sum, layer) => sum + layer.actions.length, seal.length);
+  return [
+    `${plan.name}  (${plan.os.title}, ${plan.machine.arch})`,
+    ...section('base', base(plan.base)),
+    ...section('machine', [machine(plan.machine)]),
+    ...section(`driver ${plan.driver.name}`, plan.driver.preview.flatMap(preview)),
+    ...section(
+      `recipes`,
+      plan.recipes.map(({ name, params }) => `${name} ${JSON.stringify(params)}`),
+    ),
+    ...section(`downloads (${requirements.length})`, requirements.flatMap(requirement)),
+    ...section(
+      `actions (${count})`,
+      layers.flatMap((layer) => [`layer ${layer.name} ${layer.key.slice(0, 12)}`, ...indent(layer.actions.flatMap(action))]),
+    ),
+    ...section('seal', seal.flatMap(action)),
+    ...section(
+      'exports',
+      exports.map(({ format, options }) => `${format} ${JSON.stringify(options)}`),
+    ),
+    ...section('checks, before sealing (build) and on a fresh boot of the finished file (boot)', checks.flatMap(check)),
+    ...section(
+      'properties',
+      Object.entries(properties).map(([name, value]) => `${name}=${value}`),
+    ),
+    '',
+  ].join('\n');
+}
+
+function section(title: string, lines: readonly string[]): readonly string[] {
+  return ['', title, ...indent(lines.length === 0 ? ['none'] : lines)];
+}
+
+function indent(lines: readonly string[]): readonly string[] {
+  return lines.map((line) => (line === '' ? line : `  ${line}`));
+}
+
+function base(source: BaseSource): readonly string[] {
+  switch (source.kind) {
+    case 'cloud-image':
+      return [`cloud image ${source.url} (${source.format})`, ...checksum(source.checksum)];
+    case 'file':
+      return [
+        `file ${source.path} (${source.format})`,
+        source.digest === undefined ? 'digest is not checked' : `${source.digest.algorithm} ${source.digest.hex}`,
+      ];
+    case 'bootstrap':
+      return [
+        `assembled from the package archive, suite ${source.suite}`,
+        `archive ${source.mirror ?? 'as this host uses it'}`,
+        ...(source.packages.length === 0 ? [] : [`with ${source.packages.join(', ')}`]),
+      ];
+  }
+}
+
+function checksum(source: Extract<BaseSource, { kind: 'cloud-image' }>['checksum']): readonly string[] {
+  if (source.kind === 'pinned') return [`${source.digest.algorithm} ${source.digest.hex}, pinned`];
+  const { url, algorithm, entry, signature } = source;
+  const named = entry === undefined ? '' : `, entry ${entry}`;
+  if (signature === undefined) return [`${algorithm} from ${url}${named}, which nobody signed`];
+  const where = signature.kind === 'detached' ? `signature ${signature.url}` : 'signed inline';
+  return [`${algorithm} from ${url}${named}`, where, `key ${signature.key.fingerprint} (${signature.key.owner})`];
+}
+
+function machine({ arch, firmware, cpus, memoryBytes, diskBytes, x86Level }: MachineSpec): string {
+  const level = arch === 'amd64' && x86Level > 1 ? `, needs x86-64-v${x86Level}` : '';
+  return `${arch}, ${firmware}, ${cpus} CPUs, ${formatBytes(memoryBytes)} memory, ${formatBytes(diskBytes)} disk${level}`;
+}
+
+function preview({ title, argv }: PreviewLine): readonly string[] {
+  return [`# ${title}`, argv.map(quote).join(' ')];
+}
+
+function requirement({ url, sha256: hex, checksumUrl, why }: Requirement): readonly string[] {
+  const digest = hex ?? (checksumUrl === undefined ? 'computed from the file' : `from ${checksumUrl}`);
+  return [url, `  sha256 ${digest}; for ${why}`];
+}
+
+function action(planned: PlannedAction): readonly string[] {
+  const head = `${planned.id}  ${planned.title}`;
+  switch (planned.kind) {
+    case 'exec': {
+      const tries = planned.attempts === undefined || planned.attempts === 1 ? '' : `, ${planned.attempts} attempts`;
+      return [`${head}  (at most ${formatDuration(planned.timeoutMs)}${tries})`, ...quoted(planned.script.masked)];
+    }
+    case 'put': {
+      const target = `${planned.path} ${planned.mode} ${planned.owner}`;
+      if (planned.content.kind === 'download') return [head, `  | ${target}, from ${planned.content.url}`];
+      return [head, `  | ${target}`, ...contentOf(planned.content.text)];
+    }
+    case 'reboot':
+      return [head, ...(planned.unless === undefined ? [] : ['  | not when this succeeds', ...quoted(planned.unless.masked)])];
+    case 'custom':
+      return [head, `  | ${planned.key}`];
+  }
+}
+
+function contentOf(text: string): readonly string[] {
+  const lines = text.trimEnd().split('\n');
+  const isShort = lines.length <= SHOWN_LINES;
+  return isShort ? quoted(text.trimEnd()) : [`  | ${lines[0]} … ${lines.length} lines, sha256 ${sha256(text)}`];
+}
+
+function quoted(text: string): readonly string[] {
+  return text.split('\n').map((line) => `  | ${line}`);
+}
+
+function check(check: Check): readonly string[] {
+  return [
+    `${check.name}  ${check.title}  (${check.when.join(', ')})`,
+    ...quoted(check.script.masked),
+    `  = ${expectation(check)}`,
+  ];
+}
+
+function expectation({ expect }: Check): string {
+  switch (expect.kind) {
+    case 'success':
+      return 'exits 0';
+    case 'equals':
+      return `prints ${JSON.stringify(expect.text)}`;
+    case 'matches':
+      return `prints something like /${expect.pattern}/`;
+  }
+}

@@ -1,0 +1,70 @@
+import { access, readdir, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { renderDocs } from '../../scripts/docs.ts';
+import { loadRegistry } from '../../src/cli/registry.ts';
+import { configured } from '../support/configured.ts';
+import { root } from '../support/sources.ts';
+
+const registry = await loadRegistry();
+const names = ['README.md', 'CONTRIBUTING.md', ...(await readdir(join(root, 'docs'))).map((name) => `docs/${name}`)];
+const pages = await Promise.all(
+  names.filter((name) => name.endsWith('.md')).map(async (name) => ({ name, text: await readFile(join(root, name), 'utf8') })),
+);
+
+describe('generated pages', () => {
+  it.each(Object.entries(renderDocs(registry)))('docs/%s is fresh; npm run gen writes it', async (name, text) => {
+    expect(await readFile(join(root, 'docs', name), 'utf8')).toBe(text);
+  });
+});
+
+/** Code blocks of a language, with the page they are on. */
+function blocks(language: string): readonly { readonly name: string; readonly code: string }[] {
+  const fence = new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\``, 'gm');
+  return pages.flatMap(({ name, text }) =>
+    [...text.matchAll(fence)].map((match, index) => ({ name: `${name} #${index + 1}`, code: match[1] ?? '' })),
+  );
+}
+
+describe('examples', () => {
+  const yaml = blocks('yaml');
+
+  it('are there', () => {
+    expect(yaml.length).toBeGreaterThanOrEqual(4);
+  });
+
+  it.each(yaml)('$name is an image that can be built', async ({ code }) => {
+    const { images } = await configured({ files: { 'node.yaml': code }, registry });
+    expect(images).toHaveLength(1);
+  });
+
+  it.each(blocks('ts').filter(({ code }) => code.includes('export default')))('$name is a module of images', async ({ code }) => {
+    const kib = pathToFileURL(join(root, 'src/index.ts')).href;
+    const zod = pathToFileURL(join(root, 'node_modules/zod/index.js')).href;
+    const text = code.replace("'kib-native'", `'${kib}'`).replace("'zod'", `'${zod}'`);
+    const { images } = await configured({ files: { 'images.mts': text }, targets: ['images.mts'], registry });
+    expect(images.map(({ image }) => image.name)).toEqual(['debian12', 'debian13']);
+    expect(images[0]?.image.recipes.map(({ recipe }) => recipe.name)).toContain('motd');
+  });
+});
+
+describe('links', () => {
+  it('lead to files that exist', async () => {
+    const links = pages.flatMap(({ name, text }) =>
+      [...text.matchAll(/\]\((?!https?:|#|mailto:)([^)#]+)/g)].map((match) => ({
+        name,
+        path: join(root, dirname(name), match[1] ?? ''),
+      })),
+    );
+    const lost = await Promise.all(
+      links.map(({ name, path }) =>
+        access(path).then(
+          () => [],
+          () => [`${name} → ${path}`],
+        ),
+      ),
+    );
+    expect(lost.flat()).toEqual([]);
+  });
+});

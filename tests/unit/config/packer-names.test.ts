@@ -1,0 +1,96 @@
+import { describe, expect, it } from 'vitest';
+import { loadRegistry } from '../../../src/cli/registry.ts';
+import { OUTPUT_DIR, PACKER_NAMES } from '../../../src/config/packer-names.ts';
+import { rootSchema } from '../../../src/config/schema.ts';
+import { schemasAt } from '../../../src/config/walk.ts';
+import { configured, configuredImage, report } from '../../support/configured.ts';
+
+/** Values as kubernetes-sigs/image-builder v0.1.55 has them in packer/config/*.json and packer/qemu/packer.json.tmpl. */
+const IMAGE_BUILDER = {
+  kubernetes_semver: 'v1.36.1',
+  kubernetes_series: 'v1.36',
+  kubernetes_deb_version: '1.36.1-1.1',
+  kubernetes_source_type: 'pkg',
+  kubernetes_http_source: 'https://dl.k8s.io/release',
+  kubernetes_deb_repo: 'https://pkgs.k8s.io/core:/stable:/{{ user `kubernetes_series` }}/deb/',
+  containerd_version: '2.3.2',
+  pause_image: 'registry.k8s.io/pause:3.10.2',
+  accelerator: 'kvm',
+  cpus: '1',
+  memory: '2048',
+  disk_size: '20480',
+  disk_compression: 'false',
+  disk_discard: 'unmap',
+  firmware: '',
+  format: 'qcow2',
+  headless: 'true',
+  output_directory: './output/here',
+  runc_version: null,
+  vm_name: '{{user `build_name`}}-kube-{{user `kubernetes_semver`}}',
+};
+
+it('leads to settings that exist', async () => {
+  const root = rootSchema(await loadRegistry());
+  const lost = Object.values(PACKER_NAMES).filter(
+    ({ setting }) => setting !== OUTPUT_DIR && schemasAt(root, setting.split('.')).length === 0,
+  );
+  expect(lost).toEqual([]);
+});
+
+describe('PACKER_VAR_FILES', () => {
+  const files = { 'packer.json': JSON.stringify(IMAGE_BUILDER) };
+  const env = { PACKER_VAR_FILES: '  packer.json ' };
+
+  it('takes over what means the same', async () => {
+    const { images, outputDir } = await configured({ targets: ['debian13'], files, env, registry: await loadRegistry() });
+    const image = images[0]?.image;
+    expect(image?.spec).toMatchObject({
+      kubernetes: { version: 'v1.36.1', source: 'pkg', url: 'https://dl.k8s.io', repository: 'https://pkgs.k8s.io' },
+      cpus: 1,
+      memory: 2048 * 1024 ** 2,
+      disk: 20_480 * 1024 ** 2,
+      formats: ['qcow2'],
+      export: { qcow2: { compression: 'none' } },
+      recipes: { containerd: { version: '2.3.2', pauseImage: 'registry.k8s.io/pause:3.10.2' } },
+    });
+    expect(image?.driverOptions).toMatchObject({ accelerator: 'kvm', display: 'none', discard: true });
+    expect(outputDir).toBe('./output/here');
+  });
+
+  it('warns about the rest, by name and line', async () => {
+    const { warnings } = await configured({ targets: ['debian13'], files, env, registry: await loadRegistry() });
+    expect(warnings.map(({ path, message }) => `${path}: ${message}`)).toEqual([
+      'kubernetes_series: means nothing here',
+      'kubernetes_deb_version: means nothing here',
+      'vm_name: means nothing here',
+    ]);
+    expect(warnings[0]?.source).toBe('packer.json:1:32');
+  });
+
+  it('reads several files in their order, and refuses one that is not there', async () => {
+    const both = { ...files, 'two.json': '{"kubernetes_semver": "v1.35.9"}' };
+    const { image } = await configuredImage({
+      targets: ['debian13'],
+      files: both,
+      env: { PACKER_VAR_FILES: 'packer.json two.json' },
+    });
+    expect(image.spec.kubernetes.version).toBe('v1.35.9');
+    expect(await report({ targets: ['debian13'], env: { PACKER_VAR_FILES: 'none.json' } })).toBe('none.json: does not exist');
+  });
+});
+
+describe('on the command line', () => {
+  it('takes Packer names where they are no settings of ours', async () => {
+    const vars = ['kubernetes_semver=v1.35.4', 'disk_size=30720', 'headless=false'];
+    const { image } = await configuredImage({ targets: ['debian13'], vars });
+    expect(image.spec.kubernetes.version).toBe('v1.35.4');
+    expect(image.spec.disk).toBe(30 * 1024 ** 3);
+    expect(image.driverOptions).toMatchObject({ display: 'gtk' });
+  });
+
+  it('does not take memory in MB for bytes', async () => {
+    expect(await report({ targets: ['debian13'], vars: ['memory=4096'] })).toBe(
+      '--var memory: must be a size such as 4GiB, got 4.0 KiB (did you mean 4096MiB?)',
+    );
+  });
+});

@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { defineRecipe, isKibError, type PackageRepository, type PackageRequest, type Recipe } from '../../../src/core/index.ts';
+import { planPackages } from '../../../src/plan/packages.ts';
+import { osOf, scriptsOf } from '../../support/plan.ts';
+
+function recipe(name: string, packages: readonly PackageRequest[], parts: Partial<Recipe> = {}) {
+  const made = defineRecipe({ name, summary: name, params: z.unknown(), packages: () => packages, steps: () => [], ...parts });
+  return { recipe: made, params: {} };
+}
+
+const contextOf = (id: string) => ({ os: osOf(id), arch: 'amd64', kubernetes: undefined, recipes: [] }) as const;
+const installOf = (recipes: Parameters<typeof planPackages>[0], id = 'rocky10') =>
+  String(scriptsOf(planPackages(recipes, contextOf(id))).at(-1)).replace(/^.* install /s, '');
+
+describe('planPackages', () => {
+  it('does nothing when nobody wants anything', () => {
+    expect(planPackages([recipe('a', [])], contextOf('debian13'))).toEqual([]);
+  });
+
+  it('does not depend on the order of recipes', () => {
+    const one = recipe('a', [{ name: 'socat' }, { name: 'jq' }]);
+    const two = recipe('b', [{ name: 'jq' }, { name: 'curl', version: '8' }, { name: 'curl' }]);
+    expect(installOf([one, two])).toBe('curl-8 jq socat');
+    expect(installOf([two, one])).toBe('curl-8 jq socat');
+  });
+
+  it('brings what holding needs', () => {
+    const holding = recipe('a', [{ name: 'jq' }], { steps: () => [{ kind: 'hold', packages: ['jq'] }] });
+    expect(installOf([holding])).toBe('jq python3-dnf-plugin-versionlock');
+    expect(installOf([holding], 'debian13')).toBe('jq');
+  });
+
+  it('names all contradictions at once', () => {
+    const repository = (uri: string): PackageRepository => ({
+      name: 'r',
+      title: 'r',
+      key: 'k',
+      apt: { uri, suite: '/', components: [] },
+    });
+    const plan = () =>
+      planPackages(
+        [
+          recipe('a', [{ name: 'jq', version: '1' }], { repositories: () => [repository('https://a.example/')] }),
+          recipe('b', [{ name: 'jq', version: '2' }], { repositories: () => [repository('https://b.example/')] }),
+        ],
+        contextOf('rocky10'),
+      );
+    expect(plan).toThrow(/want jq in different versions: 1, 2[^]*r in different ways[^]*r has nothing for dnf/);
+    expect(plan).toThrow(expect.toSatisfy((error) => isKibError(error) && error.code === 'KIB_RECIPE_INVALID'));
+  });
+});
