@@ -1,13 +1,14 @@
 #!/usr/bin/env node
 import { main } from '../src/cli/main.ts';
-import { KibError } from '../src/core/index.ts';
+import { EXIT_STATUS, KibError } from '../src/core/index.ts';
 
 /** 128 + SIGPIPE, as shells report a reader that went away. */
 const PIPE_STATUS = 141;
 
 const interrupt = new AbortController();
 let held: (() => readonly string[]) | undefined;
-let isPipeClosed = false;
+/** What broke standard output: a reader that went away, a full disk. */
+let outputError: NodeJS.ErrnoException | undefined;
 
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(name, () => {
@@ -17,13 +18,12 @@ for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   });
 }
 
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    isPipeClosed ||= stream === process.stdout;
-    if (stream === process.stdout) interrupt.abort(new KibError('KIB_CANCELLED', 'the reader of standard output went away'));
-  });
-}
+process.stdout.on('error', (error) => {
+  outputError ??= error;
+  interrupt.abort(new KibError('KIB_CANCELLED', `standard output cannot be written: ${error.message}`));
+});
+// Nobody is left to tell.
+process.stderr.on('error', () => {});
 
 function leaveAtOnce(name: string): never {
   const left = held?.() ?? [];
@@ -43,5 +43,11 @@ const status = await main(process.argv.slice(2), {
     held = now;
   },
 });
-// Not process.exit alone: what was written to a pipe must get there first.
-process.stdout.write('', () => process.exit(isPipeClosed ? PIPE_STATUS : status));
+// Not process.exit alone: what was written to a pipe must get there first, and a failed write is told one turn later.
+process.stdout.write('', () => setImmediate(() => process.exit(outputError === undefined ? status : brokenOutput(outputError))));
+
+function brokenOutput(error: NodeJS.ErrnoException): number {
+  if (error.code === 'EPIPE') return PIPE_STATUS;
+  process.stderr.write(`error: standard output cannot be written: ${error.message}\n`);
+  return EXIT_STATUS.environment;
+}

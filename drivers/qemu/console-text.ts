@@ -3,6 +3,8 @@ import { stripVTControlCharacters } from 'node:util';
 
 /** Firmware menus and GRUB place text by moving the cursor; each such move begins a line. */
 const CURSOR_MOVE = /\p{Cc}\[\d*(?:;\d*)?[Hf]/gu;
+/** A DEC private mode as EDK II spells it, `ESC [ = 3 h`, which Node's stripper does not know. */
+const EDK_MODE = /\p{Cc}\[=\d+h/gu;
 const LINE_END = /\r*\n|\r/;
 const CONTROL = /(?!\t)\p{Cc}/gu;
 
@@ -35,5 +37,5 @@ export class ConsoleText {
 }
 
 function plain(text: string): string {
-  return stripVTControlCharacters(text).replaceAll(CONTROL, '').trimEnd();
+  return stripVTControlCharacters(text.replaceAll(EDK_MODE, '')).replaceAll(CONTROL, '').trimEnd();
 }

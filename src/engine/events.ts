@@ -27,6 +27,7 @@ export class EventStream implements AsyncIterable<BuildEvent> {
   readonly #clock: Clock;
   readonly #listeners = new Set<Listener>();
   readonly #enders = new Set<() => void>();
+  readonly #warned = new Set<string>();
   #redact: (text: string) => string = (text) => text;
   #sequence = 0;
   #spans = 1;
@@ -143,7 +144,12 @@ export class EventStream implements AsyncIterable<BuildEvent> {
       progress: (done, total, unit) => emit({ type: 'span.progress', done, ...(total === undefined ? {} : { total }), unit }),
       note: (text) => emit({ type: 'span.note', text }),
       log: (stream, line) => emit({ type: 'log', stream, line }),
-      warn: (code, message, hint) => emit({ type: 'warning', code, message, ...(hint === undefined ? {} : { hint }) }),
+      warn: (code, message, hint) => {
+        // Said once a build, however many machines it boots.
+        if (this.#warned.has(`${code} ${message}`)) return;
+        this.#warned.add(`${code} ${message}`);
+        emit({ type: 'warning', code, message, ...(hint === undefined ? {} : { hint }) });
+      },
       run: async (kind, name, work) => {
         const child = this.#span(++this.#spans, id);
         const started = this.#clock.now();

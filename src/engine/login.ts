@@ -1,9 +1,6 @@
 import { buildSeed } from '../../cloudinit/index.ts';
-import type { Credentials, SeedFiles } from '../core/index.ts';
+import { BUILD_USER, type Credentials, type SeedFiles } from '../core/index.ts';
 import { generateKeyPair } from '../transport/keys.ts';
-
-/** The account every build logs in with; seal removes it and the inspection looks for it. */
-export const BUILD_USER = 'kib';
 
 /** A throw-away login and the seed that puts it into the guest. */
 export interface Login {

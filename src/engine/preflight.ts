@@ -1,9 +1,10 @@
 import { type BuildPlan, type Context, type Finding, KibError } from '../core/index.ts';
 import { findTools } from '../io/programs.ts';
 import type { ResolvedImage } from '../plan/resolved.ts';
+import { baseTools } from './base/tools.ts';
 
 /**
- * Throws one error that names everything this host lacks for the build: the driver's and the exporters' programs. Returns what was
+ * Throws one error that names everything this host lacks for the build: the programs of the driver, the base and the exporters. Returns what was
  * found, by name.
  */
 export async function preflight(
@@ -12,7 +13,7 @@ export async function preflight(
   context: Context,
 ): Promise<Readonly<Record<string, string>>> {
   const findings = await image.driver.doctor(image.driverOptions, plan.machine, context.signal);
-  const tools = await findTools(image.exporters.flatMap(({ exporter }) => exporter.tools));
+  const tools = await findTools([...baseTools(plan.base), ...image.exporters.flatMap(({ exporter }) => exporter.tools)]);
   const all: readonly Finding[] = [...findings, ...tools];
   const missing = all.filter((finding) => finding.status === 'missing');
   const [first] = missing;

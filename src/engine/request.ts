@@ -1,4 +1,4 @@
-import type { Artifact, CheckResult, Endpoint } from '../core/index.ts';
+import type { Artifact, CheckResult, Endpoint, NetworkSettings } from '../core/index.ts';
 import type { ResolvedImage } from '../plan/resolved.ts';
 import type { Phase } from './phases.ts';
 
@@ -27,6 +27,8 @@ export interface BuildRequest {
   readonly stateHome: string;
   /** Folder of bases, downloads and scratch disks, `$XDG_CACHE_HOME/kib-native`. */
   readonly cacheHome: string;
+  /** Proxies and extra certificates for downloads. */
+  readonly network?: NetworkSettings;
 }
 
 export interface BuildResult {

@@ -77,7 +77,16 @@ async function run(
         () => cleanUp(scope, events, clock),
         async () => {
           const work = await makeWorkDir(request.cacheHome, id, scope, journal);
-          const context: Context = { buildId: id, signal, clock, span: events.root, scope, journal, dirs: { ...dirs, work } };
+          const context: Context = {
+            buildId: id,
+            signal,
+            clock,
+            span: events.root,
+            scope,
+            journal,
+            dirs: { ...dirs, work },
+            network: request.network ?? {},
+          };
           return runBuild(request, { journal, phases: () => phases.phases }, context);
         },
       );

@@ -1,5 +1,6 @@
 import {
   type Artifact,
+  BUILD_USER,
   type BuildPlan,
   type Check,
   type CheckResult,
@@ -14,7 +15,7 @@ import { waitForGuest } from './boot-wait.ts';
 import { runChecks } from './checks.ts';
 import { compareArtifacts } from './compare.ts';
 import { inspectDisk } from './inspect/index.ts';
-import { BUILD_USER, makeLogin } from './login.ts';
+import { makeLogin } from './login.ts';
 
 /** How much larger the verdict's disk is, to see that the root file system grows on first boot. */
 const GROWTH_BYTES = 4 * GiB;
@@ -62,7 +63,8 @@ async function bootAndCheck(
       const machine = scope.use('machine', await driver.launch(request, driverOptions, { ...context, scope, span }));
       return scope.use('SSH connection', await waitForGuest(machine, login.credentials, { ...context, span }));
     });
-    return context.span.run('verify', 'check the booted image', (span) =>
+    // Awaited here: returning the promise would dispose the machine first.
+    return await context.span.run('verify', 'check the booted image', (span) =>
       runChecks(guest, [...plan.checks, grownDisk(machineSpec.diskBytes)], { when: 'boot', span, signal: context.signal }),
     );
   });

@@ -3,7 +3,7 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { BuildEvent } from '../../src/core/index.ts';
-import { kib, startKib } from '../support/cli.ts';
+import { kib, startKib } from '../support/program.ts';
 import { filesBelow, listeningPorts, processesWith } from '../support/leftovers.ts';
 
 const cacheHome = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');

@@ -106,6 +106,7 @@ export interface TestContextOptions {
   /** Default: the real one. */
   readonly clock?: Clock;
   readonly buildId?: string;
+  /** Instead of one that `abort` aborts. */
   readonly signal?: AbortSignal;
   /** Kept between contexts; default: a folder of its own. */
   readonly cache?: string;
@@ -125,7 +126,7 @@ export async function testContext(options: TestContextOptions = {}): Promise<Tes
   const scope = new Scope();
   return {
     buildId: options.buildId ?? `test-${process.pid}-${++count}`,
-    signal: options.signal === undefined ? controller.signal : AbortSignal.any([controller.signal, options.signal]),
+    signal: options.signal ?? controller.signal,
     clock: options.clock ?? systemClock,
     span,
     events: span.events,

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import { isKibError, KibError, systemClock } from '../../core/index.ts';
 import type { BuildRequest, BuildResult } from '../../engine/request.ts';
+import { networkFromEnv } from '../../io/network.ts';
 import type { ResolvedImage } from '../../plan/resolved.ts';
 import type { Ui } from '../../ui/index.ts';
 import type { Cli } from '../cli.ts';
@@ -111,6 +112,7 @@ function buildRequest(cli: Cli, image: ResolvedImage, outputDir: string, options
     },
     stateHome: stateHome(cli.io.env),
     cacheHome: cacheHome(cli.io.env),
+    network: networkFromEnv(cli.io.env),
   };
 }
 

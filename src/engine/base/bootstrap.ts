@@ -11,9 +11,9 @@ import { withScratchDir } from './scratch.ts';
 
 /** Host programs that assembling a base runs, for doctor. */
 export const BOOTSTRAP_TOOLS = [
-  ...['mmdebstrap', 'apt-get', 'setpriv', 'timeout', 'unshare'],
-  ...['sfdisk', 'mke2fs', 'debugfs', 'e2fsck', 'mkfs.vfat', 'mmd', 'mcopy', 'qemu-img'],
-] as const;
+  ['mmdebstrap', 'apt-get', 'setpriv', 'timeout', 'unshare'],
+  ['sfdisk', 'mke2fs', 'debugfs', 'e2fsck', 'mkfs.vfat', 'mmd', 'mcopy', 'qemu-img'],
+].flat();
 
 /**
  * A Debian base image made from a package archive, from the cache when the archive holds the same packages as when it was made. Only one build of

@@ -57,13 +57,13 @@ export function kernelPackage(suite: string, arch: Arch): string {
 /** Everything that is asked for by name; dependencies come with it, recommended packages do not. */
 export function imagePackages(suite: string, arch: Arch, extra: readonly string[]): readonly string[] {
   return [
-    ...['systemd-sysv', 'libpam-systemd', 'dbus', 'udev', 'kmod', 'procps', 'apparmor'],
-    ...['netplan.io', 'systemd-resolved', 'systemd-timesyncd', 'iproute2', 'iputils-ping', 'ca-certificates'],
-    ...['cloud-init', 'cloud-guest-utils', 'openssh-server', 'sudo'],
-    ...['e2fsprogs', 'dosfstools', 'fdisk', 'tzdata', 'less', 'vim-tiny', 'bash-completion'],
-    ...[kernelPackage(suite, arch), 'initramfs-tools', 'zstd', ...ARCHS[arch].bootPackages],
-    ...[...extra].sort(),
-  ];
+    ['systemd-sysv', 'libpam-systemd', 'dbus', 'udev', 'kmod', 'procps', 'apparmor'],
+    ['netplan.io', 'systemd-resolved', 'systemd-timesyncd', 'iproute2', 'iputils-ping', 'ca-certificates'],
+    ['cloud-init', 'cloud-guest-utils', 'openssh-server', 'sudo'],
+    ['e2fsprogs', 'dosfstools', 'fdisk', 'tzdata', 'less', 'vim-tiny', 'bash-completion'],
+    [kernelPackage(suite, arch), 'initramfs-tools', 'zstd', ...ARCHS[arch].bootPackages],
+    [...extra].sort(),
+  ].flat();
 }
 
 /** Units that packages enable and that a machine image is better without; each can be enabled again in the guest. */

@@ -89,10 +89,9 @@ export function newestKernel(tree: Tree): string {
 function copyGrubModules(tree: Tree, platforms: readonly string[], folder: TreeEntry): void {
   for (const platform of platforms) {
     const from = `/usr/lib/grub/${platform}/`;
-    for (const [path, entry] of [...tree]) {
-      const name = path.slice(from.length);
-      if (!path.startsWith(from) || !/^[^/]+\.(mod|lst)$/.test(name)) continue;
-      const to = `/boot/grub/${platform}/${name}`;
+    const modules = [...tree].filter(([path]) => path.startsWith(from) && /^[^/]+\.(mod|lst)$/.test(path.slice(from.length)));
+    for (const [path, entry] of modules) {
+      const to = `/boot/grub/${platform}/${path.slice(from.length)}`;
       addFolders(tree, to, folder);
       tree.set(to, entry);
     }

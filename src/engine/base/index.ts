@@ -11,6 +11,8 @@ export async function fetchBase(source: BaseSource, arch: Arch, context: Context
     case 'file':
       return fileBase(source, context);
     case 'bootstrap':
-      return bootstrapBase(source, arch, context);
+      return context.span.run('fetch', `Debian ${source.suite} base`, (span) =>
+        bootstrapBase(source, arch, { ...context, span }),
+      );
   }
 }

@@ -28,9 +28,9 @@ export async function makeEsp(esp: Esp, signal: AbortSignal): Promise<void> {
 export function mkfsArgs(esp: Omit<Esp, 'files' | 'epoch'>): string[] {
   // One sector a cluster: with more a partition this small has too few clusters for FAT32.
   return [
-    ...['-F', '32', '-s', '1', '--invariant', '-i', esp.serial, '-n', esp.label],
-    ...['-h', String(esp.firstSector), '--offset', String(esp.firstSector), esp.image, String((esp.sectors * SECTOR) / 1024)],
-  ];
+    ['-F', '32', '-s', '1', '--invariant', '-i', esp.serial, '-n', esp.label],
+    ['-h', String(esp.firstSector), '--offset', String(esp.firstSector), esp.image, String((esp.sectors * SECTOR) / 1024)],
+  ].flat();
 }
 
 /** Every folder above the paths, parents first. */

@@ -45,9 +45,9 @@ export async function makeExt4(fs: Ext4, tree: Tree, scratch: string, signal: Ab
 export function mke2fsArgs(fs: Ext4): string[] {
   const extended = [`offset=${fs.offset}`, `hash_seed=${fs.hashSeed}`, 'root_owner=0:0', 'lazy_itable_init=0', 'nodiscard'];
   return [
-    ...['-q', '-F', '-b', String(BLOCK), '-I', '256', '-i', '16384', '-O', `none,${FEATURES}`],
-    ...['-L', fs.label, '-U', fs.uuid, '-E', extended.join(','), fs.image, String(Math.floor(fs.bytes / BLOCK))],
-  ];
+    ['-q', '-F', '-b', String(BLOCK), '-I', '256', '-i', '16384', '-O', `none,${FEATURES}`],
+    ['-L', fs.label, '-U', fs.uuid, '-E', extended.join(','), fs.image, String(Math.floor(fs.bytes / BLOCK))],
+  ].flat();
 }
 
 /** Lines for debugfs(8) that make the tree in an empty file system. Attribute values go into files below `scratch`. */

@@ -4,7 +4,8 @@ import { throwIfAborted } from '../../core/index.ts';
 import type { Tree, TreeEntry } from './tree.ts';
 
 const BLOCK = 512;
-const CHUNK = 1 << 20;
+const WINDOW = 4 << 20;
+const WRITES = 64;
 
 interface Header {
   readonly name: string;
@@ -26,30 +27,31 @@ interface Header {
 export async function readTar(archive: string, spool: string, signal: AbortSignal): Promise<Tree> {
   const tree: Tree = new Map();
   const file = await open(archive, 'r');
+  const writes = new Batch(WRITES);
   try {
+    const reader = new WindowReader(file);
     let pax = new Map<string, Buffer>();
-    let count = 0;
-    for (let offset = 0; ; ) {
+    for (;;) {
       throwIfAborted(signal);
-      const block = await readExactly(file, offset, BLOCK);
-      offset += BLOCK;
+      const block = await reader.read(BLOCK);
       // The end is two blocks of zeroes.
-      if (block.every((byte) => byte === 0)) return tree;
+      if (block.every((byte) => byte === 0)) break;
       const header = parseHeader(block);
       const size = sizeOf(header, pax);
-      if (header.type === 'x') pax = parsePax(await readExactly(file, offset, size));
+      if (header.type === 'x') pax = parsePax(await reader.read(size));
       else {
-        const source = join(spool, String(count++));
-        if (isFile(header)) await copyOut(file, offset, size, source);
-        const path = treePath(pax.get('path')?.toString() ?? header.name);
-        tree.set(path, toEntry(header, pax, source));
+        const source = join(spool, String(tree.size));
+        if (header.type === '0') await copyOut(reader, size, source, writes);
+        tree.set(treePath(pax.get('path')?.toString() ?? header.name), toEntry(header, pax, source));
         pax = new Map();
       }
-      offset += Math.ceil(size / BLOCK) * BLOCK;
+      await reader.read((BLOCK - (size % BLOCK)) % BLOCK);
     }
   } finally {
+    await writes.settled();
     await file.close();
   }
+  return tree;
 }
 
 /** The fields of a ustar header. Throws on a wrong checksum: that is not a tar archive, or one cut short. */
@@ -123,36 +125,66 @@ function sizeOf(header: Header, pax: ReadonlyMap<string, Buffer>): number {
   return header.type === 'x' ? header.size : Number(pax.get('size')?.toString() ?? header.size);
 }
 
-function isFile(header: Header): boolean {
-  return header.type === '0';
-}
-
 /** `./usr/bin/` → `/usr/bin`. */
 function treePath(name: string): string {
   const path = `/${name.replace(/^(\.?\/)+/, '').replace(/\/+$/, '')}`;
   return path === '/.' ? '/' : path;
 }
 
-async function copyOut(archive: FileHandle, offset: number, size: number, target: string): Promise<void> {
-  if (size <= CHUNK) return writeFile(target, await readExactly(archive, offset, size));
+async function copyOut(reader: WindowReader, size: number, target: string, writes: Batch): Promise<void> {
+  // Small files, which are nearly all, are written while the next ones are read.
+  if (size <= WINDOW) return writes.add(writeFile(target, await reader.read(size)));
   const file = await open(target, 'wx');
   try {
-    for (let done = 0; done < size; done += CHUNK) {
-      await file.write(await readExactly(archive, offset + done, Math.min(CHUNK, size - done)));
-    }
+    for (let left = size; left > 0; left -= WINDOW) await file.writeFile(await reader.read(Math.min(WINDOW, left)));
   } finally {
     await file.close();
   }
 }
 
-async function readExactly(file: FileHandle, position: number, length: number): Promise<Buffer> {
-  const buffer = Buffer.alloc(length);
-  for (let done = 0; done < length; ) {
-    const { bytesRead } = await file.read(buffer, done, length - done, position + done);
-    if (bytesRead === 0) throw new Error('tar archive ends too early');
-    done += bytesRead;
+/** Promises of which only so many run at once; the first failure is thrown by the next call. */
+class Batch {
+  readonly #limit: number;
+  #running: Promise<void>[] = [];
+
+  constructor(limit: number) {
+    this.#limit = limit;
   }
-  return buffer;
+
+  async add(work: Promise<void>): Promise<void> {
+    this.#running.push(work);
+    if (this.#running.length >= this.#limit) await this.settled();
+  }
+
+  async settled(): Promise<void> {
+    const running = this.#running;
+    this.#running = [];
+    await Promise.all(running);
+  }
+}
+
+/** Reads a file from its start in large pieces; what it returns stays valid. */
+class WindowReader {
+  readonly #file: FileHandle;
+  #window: Buffer = Buffer.alloc(0);
+  #position = 0;
+
+  constructor(file: FileHandle) {
+    this.#file = file;
+  }
+
+  async read(length: number): Promise<Buffer> {
+    while (this.#window.length < length) {
+      const chunk = Buffer.allocUnsafe(WINDOW);
+      const { bytesRead } = await this.#file.read(chunk, 0, WINDOW, this.#position);
+      if (bytesRead === 0) throw new Error('tar archive ends too early');
+      this.#position += bytesRead;
+      this.#window = Buffer.concat([this.#window, chunk.subarray(0, bytesRead)]);
+    }
+    const data = this.#window.subarray(0, length);
+    this.#window = this.#window.subarray(length);
+    return data;
+  }
 }
 
 function text(block: Buffer, start: number, length: number): string {
