@@ -19,5 +19,6 @@ export * from './recipe.ts';
 export * from './scope.ts';
 export * from './secret.ts';
 export * from './sh.ts';
+export * from './terminal.ts';
 export * from './transport.ts';
 export * from './units.ts';

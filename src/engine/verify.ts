@@ -63,8 +63,7 @@ async function bootAndCheck(
       const machine = scope.use('machine', await driver.launch(request, driverOptions, { ...context, scope, span }));
       return scope.use('SSH connection', await waitForGuest(machine, login.credentials, { ...context, span }));
     });
-    // Awaited here: returning the promise would dispose the machine first.
-    return await context.span.run('verify', 'check the booted image', (span) =>
+    return context.span.run('verify', 'check the booted image', (span) =>
       runChecks(guest, [...plan.checks, grownDisk(machineSpec.diskBytes)], { when: 'boot', span, signal: context.signal }),
     );
   });

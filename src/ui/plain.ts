@@ -3,9 +3,11 @@ import { type OpenSpan, SpanTree } from './span-tree.ts';
 import { clean, cleanLines } from './text.ts';
 import type { Output, Ui } from './ui.ts';
 
-/** Progress of a span is told again after this time, or this many percent. */
+/** Progress of a span is told no more often than this. */
 const PROGRESS_MS = 10_000;
+/** Nor before it went on by so much, unless there was silence for a while. */
 const PROGRESS_PERCENT = 10;
+const SILENCE_MS = 60_000;
 
 interface Told {
   readonly at: number;
@@ -95,8 +97,9 @@ export class PlainUi implements Ui {
     const percent = span.progress?.percent ?? 0;
     const told = this.#told.get(span.id) ?? { at: span.startedAt, percent: 0 };
     // The end of the span tells that all is done.
-    if (percent >= 100) return;
-    if (now - told.at < PROGRESS_MS && percent - told.percent < PROGRESS_PERCENT) return;
+    if (percent >= 100 || now - told.at < PROGRESS_MS) return;
+    const isCounted = event.type === 'span.progress' && span.progress?.percent !== undefined;
+    if (isCounted && percent - told.percent < PROGRESS_PERCENT && now - told.at < SILENCE_MS) return;
     this.#told.set(span.id, { at: now, percent });
     const details = [span.progress?.describe(now) ?? '', span.note].filter((text) => text !== '');
     this.#step(event, `        ${span.label}: ${details.join(' · ')}`);

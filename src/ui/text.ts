@@ -1,11 +1,11 @@
-import { stripVTControlCharacters } from 'node:util';
+import { stripSequences } from '../core/index.ts';
 
 /**
  * One line of somebody else's output (guest, console, host program) as harmless text: no escape sequences, no control or
  * direction characters, and of a line that overwrote itself by carriage returns only the last state.
  */
 export function clean(line: string): string {
-  const states = stripVTControlCharacters(line.replaceAll('\t', ' ')).split('\r');
+  const states = stripSequences(line.replaceAll('\t', ' ')).split('\r');
   const last = states.reverse().find((state) => state.trim() !== '') ?? '';
   return last.replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/gu, '').trimEnd();
 }

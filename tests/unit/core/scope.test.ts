@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Scope } from '../../../src/core/index.ts';
+import { KibError, releasing, Scope, withScope } from '../../../src/core/index.ts';
 
 describe('Scope', () => {
   it('releases last in, first out, one after the other', async () => {
@@ -117,5 +117,37 @@ describe('Scope', () => {
       expect(isDisposed).toBe(false);
     }
     expect(isDisposed).toBe(true);
+  });
+});
+
+describe('withScope', () => {
+  it('holds until the work has ended, also when that is only returned', async () => {
+    const log: string[] = [];
+    const value = await withScope((scope) => {
+      scope.defer('machine', () => void log.push('released'));
+      return Promise.resolve().then(() => log.push('worked'));
+    });
+    expect([value, log]).toEqual([1, ['worked', 'released']]);
+  });
+
+  it('releases after a failure and throws that on', async () => {
+    const failure = new KibError('KIB_HTTP', 'down');
+    const log: string[] = [];
+    const work = withScope((scope) => {
+      scope.defer('ok', () => void log.push('released'));
+      scope.defer('stuck', () => Promise.reject(new Error('stuck')));
+      return Promise.reject(failure);
+    });
+    await expect(work).rejects.toBe(failure);
+    expect(log).toEqual(['released']);
+    expect(failure.suppressed).toMatchObject([{ code: 'KIB_LEAKED' }]);
+  });
+
+  it('fails with the leak when the work did not', async () => {
+    const work = releasing(
+      () => Promise.reject(new KibError('KIB_LEAKED', 'left')),
+      async () => 'value',
+    );
+    await expect(work).rejects.toMatchObject({ code: 'KIB_LEAKED' });
   });
 });

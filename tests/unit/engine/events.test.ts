@@ -107,13 +107,15 @@ describe('spans', () => {
     root.progress(1, 2, 'actions');
     root.note('kernel');
     root.warn('KIB_X', 'careful');
-    root.warn('KIB_X', 'careful', 'do this');
+    root.warn('KIB_X', 'careful');
+    root.warn('KIB_X', 'more careful', 'do this');
     expect(bodies(events)).toEqual([
       { type: 'span.progress', done: 1, unit: 'bytes' },
       { type: 'span.progress', done: 1, total: 2, unit: 'actions' },
       { type: 'span.note', text: 'kernel' },
       { type: 'warning', code: 'KIB_X', message: 'careful' },
-      { type: 'warning', code: 'KIB_X', message: 'careful', hint: 'do this' },
+      // The same warning is told once.
+      { type: 'warning', code: 'KIB_X', message: 'more careful', hint: 'do this' },
     ]);
   });
 });

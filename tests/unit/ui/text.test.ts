@@ -6,7 +6,7 @@ describe('clean', () => {
   it('leaves no control or direction character, whatever comes', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (text) => {
-        expect(clean(text)).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
+        expect(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(clean(text))).toBe(false);
       }),
     );
   });
