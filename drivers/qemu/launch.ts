@@ -22,7 +22,6 @@ import { inspectQemu, type QemuHost } from './host.ts';
 import { QemuMachine } from './machine.ts';
 import type { QemuOptions } from './options.ts';
 import { claimLogs, folderNames, type MachineLogs, type MachineParts, machineParts, ownFolder } from './parts.ts';
-import { forwardedPort } from './ports.ts';
 import { startQemu } from './process.ts';
 import { findSwtpm, type SwtpmFiles, startSwtpm, swtpmArgv } from './swtpm.ts';
 
@@ -84,7 +83,6 @@ async function start(ingredients: Ingredients, context: Context): Promise<QemuMa
     qemu: started,
     swtpm,
     parts,
-    port: await forwardedPort(started.qmp, context.signal),
     slowness: acceleration.slowness,
     console: new FileConsole(files.console, firmwareLog, context.clock, () => !started.daemon.isRunning),
     disk: files.disk,

@@ -22,7 +22,6 @@ export interface Launched {
   readonly qemu: QemuProcess;
   readonly swtpm: Daemon | undefined;
   readonly parts: MachineParts;
-  readonly port: number;
   readonly slowness: number;
   readonly console: FileConsole;
   readonly disk: string;
@@ -57,7 +56,7 @@ export class QemuMachine implements RunningMachine {
 
   async endpoint(signal: AbortSignal): Promise<Endpoint> {
     throwIfAborted(signal);
-    return { host: '127.0.0.1', port: this.#machine.port };
+    return { host: '127.0.0.1', port: this.#machine.qemu.port };
   }
 
   async shutdown({ graceMs, signal }: { readonly graceMs: number; readonly signal: AbortSignal }): Promise<StoppedMachine> {

@@ -2,12 +2,15 @@ import { readFile } from 'node:fs/promises';
 import { type Context, cancelled, isKibError, KibError, type Scope, systemCode, throwIfAborted } from '../../src/core/index.ts';
 import { connectQmp, type QmpConnection } from '../../src/io/qmp.ts';
 import { Daemon, type DaemonEnd } from './daemon.ts';
+import { forwardedPort } from './ports.ts';
 import { QEMU_PROCESS } from './reap.ts';
 
 /** A running QEMU with its control connection. */
 export interface QemuProcess {
   readonly daemon: Daemon;
   readonly qmp: QmpConnection;
+  /** Where the guest's SSH server is reached on 127.0.0.1. */
+  readonly port: number;
   /** What QEMU prints goes here. */
   readonly log: string;
 }
@@ -23,6 +26,7 @@ export interface StartRequest {
 const CONNECT_MS = 60_000;
 const RETRY_MS = 20;
 const QUIT_MS = 2000;
+const LAST_WORDS_MS = 1000;
 
 /** Starts QEMU, known to journal and scope before it runs, and connects to it. Throws KIB_QEMU_EXITED with its own words when it refuses. */
 export async function startQemu(request: StartRequest, scope: Scope, context: Context): Promise<QemuProcess> {
@@ -38,8 +42,15 @@ export async function startQemu(request: StartRequest, scope: Scope, context: Co
   });
   throwIfAborted(context.signal);
   daemon = await Daemon.start(request.argv, log, context.clock);
-  qmp = await connect(request, daemon, context);
-  return { daemon, qmp, log };
+  try {
+    qmp = await connect(request, daemon, context);
+    return { daemon, qmp, log, port: await forwardedPort(qmp, context.signal) };
+  } catch (error) {
+    throwIfAborted(context.signal);
+    // A QEMU that gives up drops the connection first and is gone a moment later; its own words say more.
+    if (await daemon.endsWithin(LAST_WORDS_MS)) throw await qemuExited(await daemon.ended, log);
+    throw error;
+  }
 }
 
 /** How QEMU ended, in words; `isClean` when the guest powered itself off. */
@@ -71,17 +82,15 @@ async function quit(daemon: Daemon, qmp: QmpConnection | undefined): Promise<voi
   if (qmp !== undefined) await daemon.endsWithin(QUIT_MS);
 }
 
-async function connect({ qmpSocket, log }: StartRequest, daemon: Daemon, context: Context): Promise<QmpConnection> {
+async function connect({ qmpSocket }: StartRequest, daemon: Daemon, context: Context): Promise<QmpConnection> {
   const deadline = context.clock.now() + CONNECT_MS;
   for (;;) {
     throwIfAborted(context.signal);
     try {
       return await connectQmp(qmpSocket, context);
     } catch (error) {
-      if (context.signal.aborted) throw cancelled(context.signal.reason);
-      if (!daemon.isRunning) throw await qemuExited(await daemon.ended, log);
       const isNotThereYet = isKibError(error) && ['ENOENT', 'ECONNREFUSED'].includes(systemCode(error.cause) ?? '');
-      if (!isNotThereYet || context.clock.now() >= deadline) throw error;
+      if (!isNotThereYet || !daemon.isRunning || context.clock.now() >= deadline) throw error;
     }
     await context.clock.sleep(RETRY_MS, context.signal);
   }

@@ -16,13 +16,15 @@ export async function compareArtifacts(
     const start = context.clock.now();
     context.span.note(`${booted.format} and ${other.format}`);
     const { identical, detail } = await compareOrThrow(booted, other, context.signal);
-    results.push({
+    const result = {
       name: `inspect/${other.format}-equals-${booted.format}`,
       title: `${other.format} and ${booted.format} hold the same disk`,
       ok: identical,
       detail,
       ms: context.clock.now() - start,
-    });
+    };
+    context.span.emit({ type: 'check', result });
+    results.push(result);
   }
   return results;
 }

@@ -9,6 +9,8 @@ const APT_GET = raw(
     '-o DPkg::Lock::Timeout=600 -o DPkg::Use-Pty=0',
     '-o Acquire::Retries=3 -o Acquire::Languages=none',
     '-o DPkg::Options::=--force-confdef -o DPkg::Options::=--force-confold',
+    // A build that is cut short is thrown away, so dpkg need not sync every file; the clean shutdown syncs them all.
+    '-o DPkg::Options::=--force-unsafe-io',
   ].join(' '),
 );
 // needrestart(1) would ask, or restart services in the middle of the transaction.

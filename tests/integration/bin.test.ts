@@ -5,6 +5,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { pathToFileURL } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { root } from '../support/sources.ts';
 import { workspace } from '../support/workspace.ts';
@@ -12,11 +13,15 @@ import { workspace } from '../support/workspace.ts';
 /** The real program in a process of its own, with a home of its own. */
 async function start(argv: readonly string[]) {
   const home = await workspace();
-  const child = spawn(process.execPath, ['--import', 'tsx', join(root, 'bin/kib-native.ts'), ...argv], {
-    cwd: home,
-    env: { PATH: process.env['PATH'], HOME: home, NODE_PATH: join(root, 'node_modules') },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const child = spawn(
+    process.execPath,
+    ['--import', pathToFileURL(join(root, 'node_modules/tsx/dist/loader.mjs')).href, join(root, 'bin/kib-native.ts'), ...argv],
+    {
+      cwd: home,
+      env: { PATH: process.env['PATH'], HOME: home },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
   onTestFinished(() => {
     child.kill('SIGKILL');
   });

@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import { errorMessage, isKibError, KibError } from '../../core/index.ts';
 import type { FileSystem, Inode } from '../../io/filesystem/file-system.ts';
 
-export type FileStat = Pick<Inode, 'kind' | 'mode' | 'uid' | 'gid' | 'bytes'>;
+type FileStat = Pick<Inode, 'kind' | 'mode' | 'uid' | 'gid' | 'bytes'>;
 
 /**
  * The files of a guest that is not running. Paths are absolute; links are followed inside the guest, never on this host. What does not

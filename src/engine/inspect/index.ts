@@ -42,8 +42,10 @@ async function judge(guest: OpenGuest, builder: string, context: Context): Promi
     const result = await applyRule(rule, guest, builder, context.clock);
     if (rule.severity === 'warning' && result.problems > 0)
       context.span.warn(`inspect/${rule.name}`, `${rule.title}: ${result.detail}`);
-    const { problems, ...check } = result;
-    results.push({ ...check, ok: problems === 0 || rule.severity === 'warning' });
+    const { problems, ...rest } = result;
+    const check = { ...rest, ok: problems === 0 || rule.severity === 'warning' };
+    context.span.emit({ type: 'check', result: check });
+    results.push(check);
   }
   return results;
 }

@@ -1,7 +1,7 @@
 import type { GuestFiles } from './guest-files.ts';
 
 /** What a rule found. No problems: the rule holds. */
-export interface Finding {
+interface Finding {
   readonly problems: readonly string[];
   /** What was looked at, one line, shown when the rule holds. */
   readonly seen: string;

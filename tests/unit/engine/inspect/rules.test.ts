@@ -31,6 +31,7 @@ const SEALED: Readonly<Record<string, string>> = {
   '/var/lib/cloud/': '',
   '/var/lib/dhcp/dhclient.leases': '',
   '/var/lib/apt/lists/lock': '',
+  '/var/log/README': 'You are looking for the traditional text log files\n',
   '/var/log/wtmp': '',
   '/var/log/apt/': '',
   '/var/tmp/': '',
