@@ -1,13 +1,14 @@
 import { defineConfig } from 'vitest/config';
 
-const project = (name: string, timeoutMs: number, options: { serial?: boolean } = {}) => ({
+const project = (name: string, timeoutMs: number, order = 0) => ({
   test: {
     name,
     include: [`tests/${name}/**/*.test.ts`],
     testTimeout: timeoutMs,
     hookTimeout: timeoutMs,
-    // Emulated guests starve each other of CPU, so suites that boot run one file at a time.
-    ...(options.serial === true ? { fileParallelism: false, pool: 'forks' as const } : {}),
+    // Emulated guests starve each other and everything else of CPU: suites that boot come one after the other, one file at a time.
+    sequence: { groupOrder: order },
+    ...(order > 0 ? { fileParallelism: false, pool: 'forks' as const } : {}),
   },
 });
 
@@ -17,9 +18,9 @@ export default defineConfig({
       project('unit', 10_000),
       project('golden', 10_000),
       project('architecture', 20_000),
-      project('integration', 300_000, { serial: true }),
-      project('contract', 600_000, { serial: true }),
-      project('e2e', 1_800_000, { serial: true }),
+      project('integration', 300_000, 1),
+      project('contract', 600_000, 2),
+      project('e2e', 1_800_000, 3),
     ],
   },
 });

@@ -124,8 +124,9 @@ function tpm({ machine, options, files }: CommandLine): readonly string[] {
 }
 
 function display({ machine, options }: CommandLine): readonly string[] {
-  // There is always a graphics card, for screenshots. On amd64 the keyboard is part of the board.
-  const card = machine.arch === 'arm64' ? ['virtio-gpu-pci', 'qemu-xhci', 'usb-kbd'] : ['VGA'];
+  // There is always a screen, for screenshots. virtio-gpu would be a package of its own on Debian, ramfb is in every QEMU for arm64,
+  // and on amd64 the keyboard is part of the board.
+  const card = machine.arch === 'arm64' ? ['ramfb', 'qemu-xhci', 'usb-kbd'] : ['VGA'];
   const port = options.vncPort === undefined ? '0,to=99' : String(options.vncPort - 5900);
   return [
     card.flatMap((device) => ['-device', device]),

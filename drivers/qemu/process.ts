@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { type Context, cancelled, isKibError, KibError, type Scope, systemCode, throwIfAborted } from '../../src/core/index.ts';
+import { type Context, isKibError, KibError, type Scope, systemCode, throwIfAborted } from '../../src/core/index.ts';
 import { connectQmp, type QmpConnection } from '../../src/io/qmp.ts';
 import { Daemon, type DaemonEnd } from './daemon.ts';
 import { forwardedPort } from './ports.ts';

@@ -45,8 +45,7 @@ export async function main(argv: readonly string[], io: CliIo, load: () => Promi
   }
 }
 
-/** The whole command line, for main and for the docs. */
-export function createProgram(cli: Cli): Command {
+function createProgram(cli: Cli): Command {
   const program = new Command('kib-native')
     .description('Builds Kubernetes node images: boots a base, provisions it, exports it, boots the result and judges it.')
     .version(packageVersion(), '-v, --version')

@@ -48,6 +48,8 @@ function unknownSetting(path: readonly PropertyKey[], root: Schema, locate: Loca
 function hintForUnknown(path: readonly PropertyKey[], root: Schema): string | undefined {
   const key = String(path.at(-1));
   const siblings = keysOf(schemasAt(root, path.slice(0, -1)));
+  // It belongs to another alternative: an option of another driver, a member of another kind of base.
+  if (siblings.includes(key)) return 'it does not go with what stands beside it';
   const near = nearest(key, siblings);
   if (near !== undefined) return `did you mean ${dotted([...path.slice(0, -1), near])}?`;
   // Right name, wrong place: a recipe at the top level, kubernetes under recipes.

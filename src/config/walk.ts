@@ -49,11 +49,6 @@ export function keysOf(schemas: readonly Schema[]): readonly string[] {
   return [...new Set(keys)];
 }
 
-/** Whether a value under these schemas may be of one of these kinds. */
-export function accepts(schemas: readonly Schema[], ...types: readonly Definition['type'][]): boolean {
-  return schemas.flatMap(branches).some((branch) => types.includes(definition(branch).type));
-}
-
 /** The text of `.describe()`, looked for from the outside in. */
 export function descriptionOf(schema: Schema): string | undefined {
   const own = (schema as z.ZodType).description;

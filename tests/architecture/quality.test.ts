@@ -10,6 +10,8 @@ const TOOLS: Readonly<Record<string, readonly string[]>> = {
   'types (tsc)': ['typescript/bin/tsc', '-p', 'tsconfig.json'],
   'lint (oxlint, type-aware)': ['oxlint/bin/oxlint', '--type-aware', '--deny-warnings'],
   'format (Biome)': ['@biomejs/biome/bin/biome', 'check', '.'],
+  'no unused files or dependencies (knip)': ['knip/bin/knip.js', '--include', 'files,dependencies,unlisted,unresolved'],
+  'package (publint)': ['publint/src/cli.js', '--pack', 'false', '--strict'],
 };
 
 describe('code quality', () => {

@@ -24,7 +24,7 @@ describe('the packed package in an empty folder', () => {
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'kib-pack-'));
     const [packed] = JSON.parse(
-      execFileSync('npm', ['pack', '--json', '--pack-destination', folder], { cwd: root, encoding: 'utf8' }),
+      execFileSync('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], { cwd: root, encoding: 'utf8' }),
     ) as [{ filename: string }];
     writeFileSync(join(folder, 'package.json'), '{"name":"consumer","private":true,"type":"module"}');
     inFolder('npm', ['install', '--no-audit', '--no-fund', '--omit=dev', join(folder, packed.filename)]);

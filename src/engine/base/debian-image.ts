@@ -58,7 +58,8 @@ export function kernelPackage(suite: string, arch: Arch): string {
 export function imagePackages(suite: string, arch: Arch, extra: readonly string[]): readonly string[] {
   return [
     ['systemd-sysv', 'libpam-systemd', 'dbus', 'udev', 'kmod', 'procps', 'apparmor'],
-    ['netplan.io', 'systemd-resolved', 'systemd-timesyncd', 'iproute2', 'iputils-ping', 'ca-certificates'],
+    // cloud-init writes for systemd-networkd itself; netplan in between costs a Python start and a reload of systemd at each boot.
+    ['systemd-resolved', 'systemd-timesyncd', 'iproute2', 'iputils-ping', 'ca-certificates'],
     ['cloud-init', 'cloud-guest-utils', 'openssh-server', 'sudo'],
     ['e2fsprogs', 'dosfstools', 'fdisk', 'tzdata', 'less', 'vim-tiny', 'bash-completion'],
     [kernelPackage(suite, arch), 'initramfs-tools', 'zstd', ...ARCHS[arch].bootPackages],

@@ -29,6 +29,7 @@ const HOOKS = {
   // What apt verified and used, to compare it with what the key was made of.
   release: `mkdir "$1${ASSEMBLY}" && cp "$1"/var/lib/apt/lists/*Release "$1${ASSEMBLY}/"`,
   // By the image's own GRUB: its modules and its loader belong together. The prefix is what grub-install uses: partition 1 of the boot disk.
+  network: 'systemctl enable systemd-networkd.service',
   grub: `grub-mkimage -O i386-pc -p '(,gpt1)/boot/grub' -o ${ASSEMBLY}/core.img ${BIOS_MODULES}`,
 } as const;
 
@@ -46,6 +47,7 @@ export function mmdebstrapArgs(request: MmdebstrapRequest, mode: MmdebstrapMode)
     '--skip=output/dev',
     `--setup-hook=${HOOKS.setup}`,
     `--customize-hook=${HOOKS.release}`,
+    `--chrooted-customize-hook=${HOOKS.network}`,
     ...(request.arch === 'amd64' ? [`--chrooted-customize-hook=${HOOKS.grub}`] : []),
     request.suite,
     request.target,
