@@ -30,6 +30,9 @@ export async function launch(request: LaunchRequest, options: QemuOptions, conte
   throwIfAborted(context.signal);
   const { machine } = request;
   requireLevel(options.cpuModel, machine);
+  if (machine.arch === 'arm64' && machine.firmware === 'bios') {
+    throw new KibError('KIB_DRIVER_CANNOT', 'there is no BIOS for arm64', { hint: 'firmware: uefi' });
+  }
   const qemu = await inspectQemu(machine.arch, options, context.signal);
   const uefi = machine.firmware === 'uefi' ? await findFirmware(qemu, request) : undefined;
   const swtpm = options.tpm ? await findSwtpm() : undefined;

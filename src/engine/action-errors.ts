@@ -1,5 +1,5 @@
-import { formatDuration, KibError, type KibErrorOptions } from '../core/index.ts';
-import type { ScriptAction } from './action-steps.ts';
+import { errorMessage, formatDuration, isKibError, KibError, type KibErrorOptions } from '../core/index.ts';
+import type { ScriptAction, SingleAction } from './action-steps.ts';
 
 export interface ActionFailure {
   readonly action: ScriptAction;
@@ -31,6 +31,18 @@ export function connectionLost(failure: ActionFailure, cause: Error): KibError {
     details: details(failure),
     hint: 'does the action stop the network or the SSH server? see console.log in the log folder',
     cause,
+  });
+}
+
+/** A failed reboot or custom action: the same error with the action's name. */
+export function singleFailed(action: SingleAction, error: unknown): KibError {
+  const known = isKibError(error) ? error : undefined;
+  const message = `${action.id} (${action.title}) failed: ${errorMessage(error)}`;
+  const facts = { recipe: action.recipe, action: action.id, title: action.title };
+  return new KibError(known?.code ?? 'KIB_ACTION_FAILED', message, {
+    hint: known?.hint,
+    cause: error,
+    details: { ...known?.details, ...facts },
   });
 }
 

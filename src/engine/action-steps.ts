@@ -4,6 +4,9 @@ import type { ScriptStep } from './script.ts';
 /** Actions that can share one script. */
 export type ScriptAction = Extract<PlannedAction, { kind: 'exec' | 'put' }>;
 
+/** Actions that run by themselves. */
+export type SingleAction = Exclude<PlannedAction, ScriptAction>;
+
 /** A download as it lies in the guest, before it is installed. */
 export interface StagedFile {
   readonly path: string;
@@ -44,19 +47,11 @@ export function actionStep(action: ScriptAction, staged: ReadonlyMap<string, Sta
   return { ...common, script: lines([verify, installFile(action, sh`${file.path}`)]), timeoutMs, attempts: 1 };
 }
 
-/** Copies beside the target and renames, so that nobody ever sees half a file. A symlink at the target is replaced. */
-function installFile(action: Extract<ScriptAction, { kind: 'put' }>, source: Sh): Sh {
-  const folder = action.path.slice(0, action.path.lastIndexOf('/')) || '/';
+/** Missing folders become 0755; what was at the path, a symlink too, is replaced. */
+function installFile({ path, mode, owner }: Extract<ScriptAction, { kind: 'put' }>, source: Sh): Sh {
+  const [user = 'root', group = user] = owner.split(':');
   return sh`
-    if [ -d ${action.path} ]; then echo ${`${action.path} is a folder`} >&2; exit 1; fi
-    mkdir -p ${folder}
-    new=$(mktemp ${`${folder === '/' ? '' : folder}/.kib.XXXXXXXXXX`})
-    trap 'rm -f "$new"' EXIT
-    cat ${source} >"$new"
-    chown ${action.owner} "$new"
-    chmod ${action.mode} "$new"
-    mv -f "$new" ${action.path}
-    trap - EXIT
-    if command -v restorecon >/dev/null 2>&1; then restorecon ${action.path}; fi
+    install -D -T -m ${mode} -o ${user} -g ${group} ${source} ${path}
+    if command -v restorecon >/dev/null 2>&1; then restorecon ${path}; fi
   `;
 }

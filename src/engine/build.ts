@@ -12,6 +12,7 @@ import { type Login, makeLogin } from './login.ts';
 import { recordManifest } from './manifest.ts';
 import { makeOutputDir } from './output-dir.ts';
 import type { Phase } from './phases.ts';
+import { imageProperties } from './properties.ts';
 import type { BuildRequest, BuildResult } from './request.ts';
 import { fetchRequirements } from './requirements.ts';
 import { resolvePlan } from './resolve-plan.ts';
@@ -52,10 +53,11 @@ export async function runBuild(request: BuildRequest, session: BuildSession, con
     },
   );
   const output = await makeOutputDir(request.outputDir, plan.name, context);
-  const artifacts = await exportAll(request.image.exporters, disk, plan, output.staging, context);
+  const properties = imageProperties(plan, packages, context.clock.now());
+  const artifacts = await exportAll(request.image.exporters, disk, { ...plan, properties }, output.staging, context);
   const checks = request.verify ? await verifyArtifacts(plan, artifacts, request.image, context) : [];
-  const phases = session.phases();
-  await recordManifest({ request, plan, tools, base, packages, artifacts, checks, phases, dir: output.staging }, context);
+  const facts = { request, plan, tools, base, properties, packages, artifacts, checks, phases: session.phases() };
+  await recordManifest(facts, output.staging, context);
   requireChecks(checks, 'the finished image');
   await output.publish();
   return {

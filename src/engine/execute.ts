@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
-import { type Context, errorMessage, isKibError, KibError, type PlannedAction, type Span } from '../core/index.ts';
-import { actionFailed, actionTimedOut, connectionLost } from './action-errors.ts';
-import { actionStep, downloadUrl, type ScriptAction, type StagedFile } from './action-steps.ts';
+import { type Context, isKibError, KibError, type PlannedAction, type Span, throwIfAborted } from '../core/index.ts';
+import { actionFailed, actionTimedOut, connectionLost, singleFailed } from './action-errors.ts';
+import { actionStep, downloadUrl, type ScriptAction, type SingleAction, type StagedFile } from './action-steps.ts';
 import { type Guest, isTimeout } from './guest.ts';
 import { guestAccess } from './guest-access.ts';
 import { LineSplitter } from './line-splitter.ts';
@@ -41,19 +41,14 @@ export function groupActions(actions: readonly PlannedAction[]): readonly (Scrip
   return groups;
 }
 
-type SingleAction = Exclude<PlannedAction, ScriptAction>;
-
 async function runSingle(guest: Guest, action: SingleAction, { context }: ExecuteOptions): Promise<void> {
   await context.span.run('action', action.title, async () => {
-    if (action.kind === 'reboot') {
-      await guest.reboot({ timeoutMs: action.timeoutMs, signal: context.signal });
-      return;
-    }
     try {
-      await action.run(guestAccess(guest, context.signal));
+      if (action.kind === 'reboot') await guest.reboot({ timeoutMs: action.timeoutMs, signal: context.signal });
+      else await action.run(guestAccess(guest, context.signal));
     } catch (error) {
-      if (isKibError(error)) throw error;
-      throw new KibError('KIB_ACTION_FAILED', `${action.id} (${action.title}) failed: ${errorMessage(error)}`, { cause: error });
+      throwIfAborted(context.signal);
+      throw singleFailed(action, error);
     }
   });
 }

@@ -11,22 +11,22 @@ export interface ManifestFacts {
   /** Host programs by what doctor said of them. */
   readonly tools: Readonly<Record<string, string>>;
   readonly base: BaseImage;
+  /** What the OVF says of the image. */
+  readonly properties: Readonly<Record<string, string>>;
   readonly packages: readonly GuestPackage[];
   readonly artifacts: readonly Artifact[];
   readonly checks: readonly CheckResult[];
   readonly phases: readonly Phase[];
-  /** Folder that gets manifest.json. */
-  readonly dir: string;
 }
 
-/** Writes manifest.json beside the artifacts: what went in, what came out, what was proven. */
-export async function recordManifest(facts: ManifestFacts, context: Context): Promise<string> {
+/** Writes manifest.json into the folder of the artifacts: what went in, what came out, what was proven. Returns its path. */
+export async function recordManifest(facts: ManifestFacts, dir: string, context: Context): Promise<string> {
   const value = manifest({
     buildId: context.buildId,
     createdMs: context.clock.now(),
     tools: { 'kib-native': packageVersion(), node: process.version, ...facts.tools },
     spec: facts.request.image.spec,
-    plan: facts.plan,
+    plan: { ...facts.plan, properties: facts.properties },
     base: facts.base,
     requirements: facts.plan.requirements,
     packages: facts.packages,
@@ -34,5 +34,5 @@ export async function recordManifest(facts: ManifestFacts, context: Context): Pr
     artifacts: facts.artifacts,
     checks: facts.checks,
   });
-  return writeManifest(value, facts.dir, context);
+  return writeManifest(value, dir, context);
 }

@@ -4,8 +4,8 @@ import type { ResolvedImage } from '../plan/resolved.ts';
 import { baseTools } from './base/tools.ts';
 
 /**
- * Throws one error that names everything this host lacks for the build: the programs of the driver, the base and the exporters. Returns what was
- * found, by name.
+ * Throws one error that names everything this host lacks for the build: the programs of the driver, the base and the exporters. Returns
+ * what the driver found, by name: hypervisor version, accelerator, firmware.
  */
 export async function preflight(
   image: ResolvedImage,
@@ -17,7 +17,7 @@ export async function preflight(
   const all: readonly Finding[] = [...findings, ...tools];
   const missing = all.filter((finding) => finding.status === 'missing');
   const [first] = missing;
-  if (first === undefined) return Object.fromEntries(all.map((finding) => [finding.name, finding.detail]));
+  if (first === undefined) return Object.fromEntries(findings.map((finding) => [finding.name, finding.detail]));
   throw new KibError(
     'KIB_TOOL_MISSING',
     `this host lacks ${missing.map((finding) => `${finding.name} (${finding.detail})`).join(', ')}`,

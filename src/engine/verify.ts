@@ -54,7 +54,7 @@ async function bootAndCheck(
   const request: LaunchRequest = {
     name: `${plan.name}-verify`,
     machine: machineSpec,
-    base: { path: artifact.path, format: artifact.disk.format, offset: artifact.disk.offset },
+    base: { path: artifact.path, ...artifact.disk },
     seed: login.seed,
   };
   // A scope of its own: the machine is thrown away before the files are published.

@@ -15,7 +15,15 @@ interface PackageJson {
 const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as PackageJson;
 const lock = JSON.parse(await readFile(join(root, 'package-lock.json'), 'utf8')) as {
   readonly packages: Readonly<
-    Record<string, { readonly dev?: boolean; readonly optional?: boolean; readonly engines?: { readonly node?: string } }>
+    Record<
+      string,
+      {
+        readonly dev?: boolean;
+        readonly optional?: boolean;
+        readonly engines?: { readonly node?: string };
+        readonly optionalDependencies?: Readonly<Record<string, string>>;
+      }
+    >
   >;
 };
 
@@ -64,6 +72,12 @@ describe('package.json', () => {
       .filter(([, { engines }]) => !runsOn(engines?.node ?? '*', major, minor))
       .map(([path, { engines }]) => `${path} wants Node ${engines?.node}`);
     expect(tooNew).toEqual([]);
+  });
+
+  // npm ci refuses such a lock file; a registry that lacks another platform's binaries makes npm install write one.
+  it('locks the binaries of every platform, not only of the one it was written on', () => {
+    const wanted = Object.values(lock.packages).flatMap(({ optionalDependencies = {} }) => Object.keys(optionalDependencies));
+    expect(wanted.filter((name) => lock.packages[`node_modules/${name}`] === undefined)).toEqual([]);
   });
 });
 

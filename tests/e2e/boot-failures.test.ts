@@ -44,6 +44,11 @@ async function failToBoot(
 const variant = (name: string, commands: readonly string[], extra: Readonly<Record<string, string>> = {}) =>
   changedBase(base, files.root, name, commands, extra);
 
+const REPLACE_GRUB_CFG = ['cd /boot/grub', 'rm grub.cfg', 'write grub.cfg grub.cfg'];
+/** The base's boot configuration, with a root partition that is not there. */
+const wrongRoot = async () =>
+  (await readBaseFile(base, files.root, '/boot/grub/grub.cfg')).replace(/root=\S+ ro/, 'root=/dev/vda9 ro');
+
 describe('a machine that cannot come up says why, long before a deadline', () => {
   it.each(['bios', 'uefi'] as const)('an empty disk under %s', async (firmware) => {
     const disk = join(files.root, 'zeros.raw');
@@ -54,15 +59,17 @@ describe('a machine that cannot come up says why, long before a deadline', () =>
     expect(seconds).toBeLessThan(60);
   });
 
-  it('a kernel that finds no root file system and panics', async () => {
-    const config = await readBaseFile(base, files.root, '/boot/grub/grub.cfg');
-    // Without initramfs the kernel itself must mount the root file system, and no partition has this number.
-    const broken = config.replace(/^initrd .*\n/gm, '').replace(/root=\S+/, 'root=/dev/vda9');
-    const disk = await variant('panic', ['cd /boot/grub', 'rm grub.cfg', 'write panic.cfg grub.cfg'], { 'panic.cfg': broken });
+  it('a kernel that cannot mount its root file system', async () => {
+    const disk = await variant('panic', REPLACE_GRUB_CFG, { 'grub.cfg': (await wrongRoot()).replace(/^\s*initrd .*\n/gm, '') });
     const { error, seconds } = await failToBoot(disk);
     expect(error.code).toBe('KIB_BOOT_PANIC');
     expect(error.message).toContain('Unable to mount root fs');
     expect(seconds).toBeLessThan(120);
+  });
+
+  it('an initramfs that does not find the root file system', async () => {
+    const disk = await variant('no-root', REPLACE_GRUB_CFG, { 'grub.cfg': await wrongRoot() });
+    expect((await failToBoot(disk)).error.code).toBe('KIB_BOOT_EMERGENCY');
   });
 
   it('a boot loader without its files', async () => {

@@ -107,6 +107,7 @@ describe('a guest that came up', () => {
 
   it('powers off', async () => {
     await guest[Symbol.asyncDispose]();
-    await machine.shutdown({ graceMs: 30_000 * machine.slowness, signal: context.signal });
+    const stopped = machine.shutdown({ graceMs: 30_000 * machine.slowness, signal: context.signal });
+    await expect(stopped).resolves.toBeDefined();
   });
 });

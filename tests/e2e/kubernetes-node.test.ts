@@ -30,6 +30,7 @@ describe.skipIf(!canCompile)('a Debian 13 node with real kubeadm, kubelet and ku
       image,
       `image: debian13
 base: bootstrap
+disk: 6GiB
 formats: [qcow2, raw, ova]
 kubernetes: { version: ${version}, source: http, url: "${server.url}" }
 recipes:

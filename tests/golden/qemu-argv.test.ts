@@ -37,11 +37,9 @@ const CASES: Record<string, readonly [Partial<MachineSpec>, Parameters<typeof qe
 };
 
 describe('the QEMU commands', () => {
-  for (const [name, [spec, options]] of Object.entries(CASES)) {
-    it(name, () => {
-      expectGolden(`fixtures/qemu/${name}.txt`, render(qemu.preview({ ...machine, ...spec }, qemuOptionsSchema.parse(options))));
-    });
-  }
+  it.each(Object.entries(CASES))('%s', (name, [spec, options]) => {
+    expectGolden(`fixtures/qemu/${name}.txt`, render(qemu.preview({ ...machine, ...spec }, qemuOptionsSchema.parse(options))));
+  });
 
   it('double commas in file names and nowhere else', () => {
     const argv = qemuArgv({

@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises';
-import { MiB } from '../../src/core/index.ts';
+import { type LaunchRequest, MiB } from '../../src/core/index.ts';
 
 /** tiny-guest.S assembled, without the zeroes before its last three bytes. */
 const BOOT_SECTOR = [
@@ -28,4 +28,14 @@ export function tinyGuest(options: { readonly deaf?: boolean } = {}): Buffer {
 export async function writeTinyGuest(path: string, options: { readonly deaf?: boolean } = {}): Promise<string> {
   await writeFile(path, tinyGuest(options));
   return path;
+}
+
+/** A request to boot the guest; `path` is written. */
+export async function tinyGuestRequest(path: string, options: { readonly deaf?: boolean } = {}): Promise<LaunchRequest> {
+  return {
+    name: 'tiny-guest',
+    machine: { arch: 'amd64', firmware: 'bios', cpus: 1, memoryBytes: 64 * MiB, diskBytes: 8 * MiB, x86Level: 1 },
+    base: { path: await writeTinyGuest(path, options), format: 'raw' },
+    seed: { 'user-data': '#cloud-config\n{}\n', 'meta-data': 'instance-id: tiny\n' },
+  };
 }

@@ -1,7 +1,7 @@
 import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import fc from 'fast-check';
+import { array, assert, nat, property } from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FileConsole } from '../../../../drivers/qemu/console.ts';
 import { ConsoleText } from '../../../../drivers/qemu/console-text.ts';
@@ -33,8 +33,8 @@ describe('console text', () => {
   it('gives the same lines however the bytes are cut', () => {
     const whole = `${ESC}[32mgrün${ESC}[0m\r\nzwei\n${ESC}[03;01Hdrei\nlogin: `;
     const bytes = Buffer.from(whole);
-    fc.assert(
-      fc.property(fc.array(fc.nat(bytes.length), { maxLength: 8 }), (cuts) => {
+    assert(
+      property(array(nat(bytes.length), { maxLength: 8 }), (cuts) => {
         const edges = [0, ...cuts.sort((a, b) => a - b), bytes.length];
         const text = new ConsoleText();
         const seen = edges.slice(1).flatMap((end, index) => text.push(bytes.subarray(edges[index], end)));

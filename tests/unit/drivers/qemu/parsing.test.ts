@@ -43,13 +43,13 @@ describe('options', () => {
   it('have a default and a description each', () => {
     const parsed = qemuOptionsSchema.parse({});
     expect(parsed).toMatchObject({ accelerator: 'auto', display: 'none', watchdog: true, args: [] });
-    for (const [name, field] of Object.entries(qemuOptionsSchema.shape)) expect(field.description, name).toBeTruthy();
+    const undescribed = Object.entries(qemuOptionsSchema.shape).filter(([, field]) => field.description === undefined);
+    expect(undescribed).toEqual([]);
   });
 
   it('refuse unknown names and values that would break the command line', () => {
-    for (const bad of [{ accel: 'kvm' }, { cpuModel: 'host -daemonize' }, { machineType: 'q35,accel=kvm' }, { vncPort: 80 }]) {
-      expect(qemuOptionsSchema.safeParse(bad).success, JSON.stringify(bad)).toBe(false);
-    }
+    const bad = [{ accel: 'kvm' }, { cpuModel: 'host -daemonize' }, { machineType: 'q35,accel=kvm' }, { vncPort: 80 }];
+    expect(bad.filter((options) => qemuOptionsSchema.safeParse(options).success)).toEqual([]);
     expect(qemuOptionsSchema.safeParse({ cpuModel: 'host,-arch-capabilities,hv_relaxed=on' }).success).toBe(true);
   });
 });
