@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import type { LiveBuild } from '../src/cli/io.ts';
 import { main } from '../src/cli/main.ts';
 import { EXIT_STATUS, KibError } from '../src/core/index.ts';
 
@@ -6,14 +7,16 @@ import { EXIT_STATUS, KibError } from '../src/core/index.ts';
 const PIPE_STATUS = 141;
 
 const interrupt = new AbortController();
-let held: (() => readonly string[]) | undefined;
+let build: LiveBuild | undefined;
 /** What broke standard output: a reader that went away, a full disk. */
 let outputError: NodeJS.ErrnoException | undefined;
 
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(name, () => {
     if (interrupt.signal.aborted) leaveAtOnce(name);
-    process.stderr.write(`\n${name}: cleaning up; once more to leave at once\n`);
+    const text = `${name}: cleaning up; once more to leave at once`;
+    if (build === undefined) process.stderr.write(`\n${text}\n`);
+    else build.say(text);
     interrupt.abort(new KibError('KIB_CANCELLED', `interrupted by ${name}`));
   });
 }
@@ -26,7 +29,7 @@ process.stdout.on('error', (error) => {
 process.stderr.on('error', () => {});
 
 function leaveAtOnce(name: string): never {
-  const left = held?.() ?? [];
+  const left = build?.leave() ?? [];
   if (left.length > 0) process.stderr.write(`${name}: left behind: ${left.join(', ')}\nhint: kib-native gc\n`);
   process.exit(130);
 }
@@ -40,7 +43,7 @@ const status = await main(process.argv.slice(2), {
   isInteractive: process.stdin.isTTY && process.stderr.isTTY,
   isRoot: process.getuid?.() === 0,
   onBuild: (now) => {
-    held = now;
+    build = now;
   },
 });
 // Not process.exit alone: what was written to a pipe must get there first, and a failed write is told one turn later.

@@ -70,7 +70,7 @@ export const node = defineRecipe({
   steps: (context, params) => [
     ...(params.automaticUpdates ? [] : [{ kind: 'mask', units: UPDATE_TIMERS[context.os.family] } as const]),
     noSwap,
-    ...matchingKernel(context, modulesOf(params)),
+    ...matchingKernel(context),
     { kind: 'kernel-modules', name: 'kubernetes', modules: modulesOf(params) },
     { kind: 'sysctl', name: '99-kubernetes', values: sysctlsOf(context, params) },
     { kind: 'file', path: '/etc/kib-release', text: release(context) },
@@ -114,14 +114,14 @@ const noSwap: Action = {
 };
 
 /** kernel-modules-extra brings the newest kernel along, whose modules do not fit the one that runs. */
-function matchingKernel({ os }: RecipeContext, modules: readonly string[]): readonly Action[] {
+function matchingKernel({ os }: RecipeContext): readonly Action[] {
   if (os.family !== 'rhel') return [];
   return [
     {
       kind: 'reboot',
       title: 'reboot into the kernel that the modules belong to',
       timeoutMs: REBOOT_TIMEOUT_MS,
-      unless: sh`modprobe --dry-run --all -- ${modules}`,
+      unless: sh`rpm --query --quiet "kernel-modules-extra-$(uname -r)"`,
     },
   ];
 }

@@ -138,7 +138,15 @@ const forgetIdentity = step(
 /** Some belong to services that still run; those go with the next boot (tmpfiles.d). */
 const removeTemporaryFiles = step('empty /tmp and /var/tmp', sh`find /tmp /var/tmp -xdev -mindepth 1 -delete 2>/dev/null || :`);
 
-const trimFileSystems = step('give unused blocks back', sh`fstrim --all --verbose`, TRIM_TIMEOUT_MS);
+/** ext4 trims what was freed once its journal has it (fs/ext4/mballoc.c), hence the sync. */
+const trimFileSystems = step(
+  'give unused blocks back',
+  sh`
+    sync
+    fstrim --all --verbose
+  `,
+  TRIM_TIMEOUT_MS,
+);
 
 /** Nobody can log in after this; the script goes on because it runs as root already. The copies hold the account as it was. */
 const removeLogin = step(

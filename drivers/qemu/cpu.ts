@@ -1,4 +1,4 @@
-import { KibError, type MachineSpec } from '../../src/core/index.ts';
+import { type ConfigIssue, KibError, type MachineSpec } from '../../src/core/index.ts';
 
 /** x86-64 micro-architecture levels (x86-64 psABI, "Micro-Architecture Levels"), by the names of /proc/cpuinfo. */
 const LEVEL_2 = ['cx16', 'lahf_lm', 'popcnt', 'pni', 'sse4_1', 'sse4_2', 'ssse3'];
@@ -49,14 +49,17 @@ export function parseFlags(cpuinfo: string): ReadonlySet<string> | undefined {
   return line === undefined ? undefined : new Set(line.trim().split(' '));
 }
 
-/** Throws KIB_DRIVER_CANNOT when a CPU model asked for is known to lack what the guest's user space needs. */
-export function requireLevel(cpuModel: string | undefined, machine: MachineSpec): void {
-  if (cpuModel === undefined || machine.arch !== 'amd64' || machine.x86Level === 1) return;
+/** A CPU model asked for that is known to lack what the guest's user space needs, as an issue of the driver's options. */
+export function levelIssues(cpuModel: string | undefined, machine: MachineSpec): readonly ConfigIssue[] {
+  if (cpuModel === undefined || machine.arch !== 'amd64' || machine.x86Level === 1) return [];
   const family = cpuModel.split(',', 1)[0]?.replace(/(-(IBRS|v\d+))+$/, '') ?? '';
-  if (!(machine.x86Level === 3 ? BELOW_3 : BELOW_2).includes(family)) return;
-  throw new KibError(
-    'KIB_DRIVER_CANNOT',
-    `the guest needs x86-64-v${machine.x86Level}, and the CPU model ${cpuModel} does not have it`,
-    { hint: 'leave driver.cpuModel out, or choose a later model such as Haswell' },
-  );
+  if (!(machine.x86Level === 3 ? BELOW_3 : BELOW_2).includes(family)) return [];
+  const message = `the guest needs x86-64-v${machine.x86Level}, and the CPU model ${cpuModel} does not have it`;
+  return [{ path: 'cpuModel', message, hint: 'leave driver.cpuModel out, or choose a later model such as Haswell' }];
+}
+
+/** Throws KIB_DRIVER_CANNOT for the same, to callers that have no configuration. */
+export function requireLevel(cpuModel: string | undefined, machine: MachineSpec): void {
+  const [issue] = levelIssues(cpuModel, machine);
+  if (issue !== undefined) throw new KibError('KIB_DRIVER_CANNOT', issue.message, { hint: issue.hint });
 }

@@ -1,4 +1,5 @@
 import { defineDriver } from '../../src/core/index.ts';
+import { levelIssues } from './cpu.ts';
 import { doctor } from './doctor.ts';
 import { launch } from './launch.ts';
 import { type QemuOptions, qemuOptionsSchema } from './options.ts';
@@ -18,6 +19,7 @@ export const qemu = defineDriver<QemuOptions>({
     screenshot: true,
   },
   doctor,
+  validate: (machine, { cpuModel }) => levelIssues(cpuModel, machine),
   preview,
   launch,
   reap: (resource) => reapProcess(resource),

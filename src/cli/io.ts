@@ -22,8 +22,16 @@ export interface CliIo {
   readonly isInteractive: boolean;
   /** Whether this process may install packages without sudo. */
   readonly isRoot: boolean;
-  /** Called with what the running build would leak if the process ended now; with undefined when it ended. */
-  onBuild?(held: (() => readonly string[]) | undefined): void;
+  /** Called with the build that starts, and with undefined when it ended. */
+  onBuild?(build: LiveBuild | undefined): void;
+}
+
+/** A running build as signal handlers see it. */
+export interface LiveBuild {
+  /** Tells people something; the terminal is the build's. */
+  say(text: string): void;
+  /** Gives the terminal back, its cursor shown, and returns what leaks if the process ends now. */
+  leave(): readonly string[];
 }
 
 /** Folder of logs and journals (XDG Base Directory specification). */

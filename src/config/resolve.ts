@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { type Driver, type Firmware, formatBytes, type ImageSpec, MiB } from '../core/index.ts';
+import { machineOf } from '../plan/machine.ts';
 import { KUBERNETES } from '../plan/recipe-context.ts';
 import type { ChosenExporter, ResolvedImage } from '../plan/resolved.ts';
 import type { Findings } from './findings.ts';
@@ -41,6 +42,7 @@ export async function resolveImage(merged: MergedImage, root: RootSchema, regist
   const driver = registry.drivers.find((candidate) => candidate.name === driverName(values));
   const firmware = resolveFirmware(found, driver);
   checkCapabilities(found, driver);
+  checkMachine(found, driver, firmware);
   const base = await resolveBase(found);
   const recipes = resolveRecipes(found, registry);
   const provisionFiles = await resolveFiles(found);
@@ -49,11 +51,16 @@ export async function resolveImage(merged: MergedImage, root: RootSchema, regist
     throw new Error(`${merged.name} was left unresolved without a problem`);
   }
   const spec = found.values as ImageSpec;
-  const { name: _, ...driverOptions } = spec.driver as { name: string };
+  const driverOptions = optionsOf(spec);
   const exporters = exportersOf(spec, registry);
   return {
     image: { name: spec.name ?? spec.image, spec, os, base, firmware, driver, driverOptions, recipes, exporters, provisionFiles },
   };
+}
+
+function optionsOf(spec: ImageSpec): unknown {
+  const { name: _, ...options } = spec.driver as { name: string };
+  return options;
 }
 
 function driverName({ driver }: Partial<ImageSpec>): string | undefined {
@@ -103,6 +110,17 @@ function checkCapabilities(found: Findings, driver: Driver | undefined): void {
   for (const [index, format] of (formats ?? []).entries()) {
     if (driver.capabilities.formats.includes(format)) continue;
     cannot(found, driver, ['formats', index], format, driver.capabilities.formats);
+  }
+}
+
+/** Asks the driver what of its options cannot be with the machine the image wants. */
+function checkMachine(found: Findings, driver: Driver | undefined, firmware: Firmware | undefined): void {
+  const { os } = found;
+  const isKnown = !(['arch', 'cpus', 'memory', 'disk', 'driver'] as const).some((key) => found.failed(key));
+  if (os === undefined || driver === undefined || firmware === undefined || !isKnown) return;
+  const spec = found.values as ImageSpec;
+  for (const { path, message, hint } of driver.validate?.(machineOf({ spec, firmware, os }), optionsOf(spec)) ?? []) {
+    found.add(['driver', ...path.split('.')], message, hint, 'KIB_DRIVER_CANNOT');
   }
 }
 

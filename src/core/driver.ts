@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { Format } from './artifact.ts';
 import type { Context } from './context.ts';
+import type { ConfigIssue } from './errors.ts';
 import type { Resource } from './journal.ts';
 import type { LaunchRequest, MachineSpec, RunningMachine } from './machine.ts';
 import type { Arch, Firmware } from './os.ts';
@@ -44,6 +45,8 @@ export interface Driver<O = unknown> {
   readonly capabilities: Capabilities;
   /** Looks at the host without changing it. */
   doctor(options: O, machine: Pick<MachineSpec, 'arch' | 'firmware'>, signal: AbortSignal): Promise<readonly Finding[]>;
+  /** What of the options cannot be with this machine, before anything is created; `path` is relative to the options. Pure. */
+  validate?(machine: MachineSpec, options: O): readonly ConfigIssue[];
   /** What launch would run, with placeholders for what only launch knows. Pure: same input, same output. */
   preview(machine: MachineSpec, options: O): readonly PreviewLine[];
   /**

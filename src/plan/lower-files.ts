@@ -9,12 +9,13 @@ export function lowerFile({ path, text, mode = '0644', owner = 'root:root' }: He
   return { kind: 'put', title: `write ${path}`, content: { kind: 'text', text }, path, mode, owner };
 }
 
-export function lowerDirectory({ path, mode = '0755', owner = 'root:root' }: Helper<'directory'>): PrimitiveAction {
+export function lowerDirectory(action: Helper<'directory'>, os: OsDefinition): PrimitiveAction {
+  const { path, mode = '0755', owner = 'root:root' } = action;
   const [user = 'root', group = 'root'] = owner.split(':');
   return {
     kind: 'exec',
     title: `make the folder ${path}`,
-    script: sh`install -d -m ${mode} -o ${user} -g ${group} -- ${path}`,
+    script: lines([sh`install -d -m ${mode} -o ${user} -g ${group} -- ${path}`, ...(os.selinux ? [sh`restorecon ${path}`] : [])]),
     timeoutMs: 60_000,
   };
 }

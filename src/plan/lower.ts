@@ -14,7 +14,7 @@ export function lower(action: Action, os: OsDefinition): readonly PrimitiveActio
     case 'file':
       return [lowerFile(action)];
     case 'directory':
-      return [lowerDirectory(action)];
+      return [lowerDirectory(action, os)];
     case 'remove':
       return [
         { kind: 'exec', title: `remove ${action.paths.join(', ')}`, script: sh`rm -rf -- ${action.paths}`, timeoutMs: 120_000 },

@@ -6,13 +6,13 @@ import {
   configError,
   type Download,
   type Layer,
-  type MachineSpec,
   type PlannedAction,
   type PrimitiveAction,
   type RecipeContext,
 } from '../core/index.ts';
 import { bootKey, layerKey } from './keys.ts';
 import { lower } from './lower.ts';
+import { machineOf } from './machine.ts';
 import { orderRecipes, SEAL } from './order.ts';
 import { planPackages } from './packages.ts';
 import { planProvision } from './provision.ts';
@@ -143,15 +143,4 @@ function checksOf(ordered: readonly ChosenRecipe[], context: RecipeContext): rea
     twice.map((name) => ({ path: 'recipes', message: `two checks are called ${name}` })),
     'KIB_RECIPE_INVALID',
   );
-}
-
-function machineOf({ spec, firmware, os }: ResolvedImage): MachineSpec {
-  return {
-    arch: spec.arch,
-    firmware,
-    cpus: spec.cpus,
-    memoryBytes: spec.memory,
-    diskBytes: spec.disk,
-    x86Level: os.x86Level,
-  };
 }

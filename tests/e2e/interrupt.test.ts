@@ -1,10 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { BuildEvent } from '../../src/core/index.ts';
+import { filesBelow, portsOf, processesWith, stillListening } from '../support/leftovers.ts';
 import { kib, startKib } from '../support/program.ts';
-import { filesBelow, listeningPorts, processesWith } from '../support/leftovers.ts';
 
 const cacheHome = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
 const started = (kind: string, name: RegExp) => (event: BuildEvent) =>
@@ -44,12 +44,12 @@ provision:
 
   const start = () => startKib(['build', image, '--output-dir', join(scratch, 'output')], env());
 
-  function expectNothingLeft(build: string, portsBefore: ReadonlySet<number>): void {
+  function expectNothingLeft(build: string, ports: readonly number[]): void {
     expect(processesWith(build)).toEqual([]);
     expect(filesBelow(workDir).filter((file) => file.includes(build))).toEqual([]);
     expect(filesBelow(join(scratch, 'output')).filter((file) => file.includes('part') || file.endsWith('.qcow2'))).toEqual([]);
-    expect([...listeningPorts()].filter((port) => !portsBefore.has(port))).toEqual([]);
-    expect(filesBelow(tmpdir()).filter((file) => file.includes(build))).toEqual([]);
+    expect(stillListening(ports)).toEqual([]);
+    expect(readdirSync(tmpdir()).filter((name) => name.includes(build))).toEqual([]);
   }
 
   for (const [index, [moment, event]] of MOMENTS.entries()) {
@@ -57,9 +57,9 @@ provision:
     const signals = index < 2 ? (['SIGINT', 'SIGKILL'] as const) : [index % 2 === 0 ? ('SIGKILL' as const) : ('SIGINT' as const)];
     for (const signal of signals) {
       it(`${moment}, by ${signal}, leaves nothing${signal === 'SIGKILL' ? ' once gc has run' : ''}`, async () => {
-        const portsBefore = listeningPorts();
         const run = start();
         const seen = await run.waitFor(event);
+        const ports = portsOf(`kib-${seen.build}`);
         run.child.kill(signal);
         const { status, stderr } = await run.ended;
         if (signal === 'SIGKILL') {
@@ -68,7 +68,7 @@ provision:
         } else {
           expect(status, stderr).toBe(130);
         }
-        expectNothingLeft(seen.build, portsBefore);
+        expectNothingLeft(seen.build, ports);
         expect(kib(['gc'], env()).status).toBe(0);
       });
     }

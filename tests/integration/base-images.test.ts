@@ -25,6 +25,8 @@ let server: TestServer;
 let context: TestContext;
 /** Faults by path. */
 let faults: Record<string, Partial<Served> | 'missing'>;
+/** Whether the server answers nothing but 503. */
+let isDown: boolean;
 
 beforeAll(async () => {
   [signer, stranger] = await Promise.all([makeSigner(), makeSigner()]);
@@ -35,12 +37,14 @@ afterAll(async () => {
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'kib-mirror-'));
   faults = {};
+  isDown = false;
   context = await testContext({ clock: hurriedClock() });
   server = await startServer(async (req, res) => {
     const path = join(root, req.url ?? '');
     const fault = faults[req.url ?? ''];
     const bytes = fault === 'missing' ? undefined : await readFile(path).catch(() => undefined);
-    if (bytes === undefined) res.writeHead(404).end();
+    if (isDown) res.writeHead(503).end();
+    else if (bytes === undefined) res.writeHead(404).end();
     else serve(req, res, { bytes, etag: `"${(await stat(path)).mtimeMs}"`, ...(fault === 'missing' ? {} : fault) });
   });
 });
@@ -148,6 +152,65 @@ describe('catalog entries from a mirror', () => {
     const second = await fetchBase(source, 'amd64', context);
     expect(second.sha256).not.toBe(first.sha256);
     expect((await stored(context)).filter((name) => !name.endsWith('.json'))).toHaveLength(2);
+  });
+});
+
+describe('without the network', () => {
+  const image = { code: 'KIB_HTTP', message: expect.stringContaining('.qcow2') as string };
+  const list = { code: 'KIB_HTTP', message: expect.stringContaining('/CHECKSUM') as string };
+  const warnings = () => context.events.filter((event) => event.type === 'warning');
+  const kept = async () => {
+    const folder = join(context.dirs.cache, 'checksums');
+    const [name = ''] = await readdir(folder);
+    return join(folder, name);
+  };
+
+  it('a signed image that is in the cache is used, with a warning that says how old its list is', async () => {
+    const source = await local('rocky10');
+    const first = await fetchBase(source, 'amd64', context);
+    await server[Symbol.asyncDispose]();
+    expect(await fetchBase(source, 'amd64', context)).toEqual(first);
+    expect(warnings()).toMatchObject([
+      { code: 'KIB_HTTP', message: expect.stringMatching(/CHECKSUM failed: .*; its copy from less than an hour ago is used/) },
+    ]);
+  });
+
+  it('also while the server is out of order, but not when the list was withdrawn', async () => {
+    const source = await local('rocky10');
+    const first = await fetchBase(source, 'amd64', context);
+    isDown = true;
+    expect(await fetchBase(source, 'amd64', context)).toEqual(first);
+    isDown = false;
+    faults['/pub/rocky/10/images/x86_64/CHECKSUM'] = 'missing';
+    await expect(fetchBase(source, 'amd64', context)).rejects.toMatchObject(list);
+  });
+
+  it('an image that is not in the cache is asked for', async () => {
+    const source = await local('rocky10');
+    await fetchBase(source, 'amd64', context);
+    await rm(join(context.dirs.cache, 'downloads'), { recursive: true });
+    await server[Symbol.asyncDispose]();
+    await expect(fetchBase(source, 'amd64', context)).rejects.toMatchObject(image);
+  });
+
+  it.each([
+    ['never fetched', () => rm(join(context.dirs.cache, 'checksums'), { recursive: true })],
+    ['damaged', async () => writeFile(await kept(), '{"fetched": 1')],
+    [
+      'tampered with',
+      async () => {
+        const { document, ...rest } = JSON.parse(await readFile(await kept(), 'utf8')) as { document: string };
+        const text = Buffer.from(document, 'base64').toString().replace('Rocky', 'Other');
+        await writeFile(await kept(), JSON.stringify({ ...rest, document: Buffer.from(text).toString('base64') }));
+      },
+    ],
+  ])('a list that was %s is not used', async (_what, spoil) => {
+    const source = await local('rocky10');
+    await fetchBase(source, 'amd64', context);
+    await spoil();
+    await server[Symbol.asyncDispose]();
+    await expect(fetchBase(source, 'amd64', context)).rejects.toMatchObject(list);
+    expect(warnings()).toEqual([]);
   });
 });
 

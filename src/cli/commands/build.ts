@@ -56,13 +56,8 @@ async function buildImages(cli: Cli, targets: readonly string[], options: BuildO
     try {
       await buildOne(cli, image, outputDir, options);
     } catch (error) {
-      const isLast = image === images.at(-1);
-      if (isLast || !isKibError(error) || error.class === 'cancelled') {
-        if (cli.exitCode === 0) throw error;
-        reportError(error, cli.io, options);
-        return;
-      }
       cli.exitCode ||= reportError(error, cli.io, options);
+      if (!isKibError(error) || error.class === 'cancelled') return;
     }
   }
 }
@@ -73,8 +68,9 @@ async function buildOne(cli: Cli, image: ResolvedImage, outputDir: string, optio
     import('../../engine/start-build.ts'),
     import('../../ui/index.ts'),
   ]);
+  const canRedraw = io.stderr.isTTY === true && io.env['TERM'] !== 'dumb';
   const ui = createUi({
-    mode: options.json === true ? 'json' : io.stderr.isTTY === true ? 'tty' : 'plain',
+    mode: options.json === true ? 'json' : canRedraw ? 'tty' : 'plain',
     stdout: io.stdout,
     stderr: io.stderr,
     verbose: options.debug === true,
@@ -85,7 +81,13 @@ async function buildOne(cli: Cli, image: ResolvedImage, outputDir: string, optio
   try {
     const build = startBuild(buildRequest(cli, image, outputDir, options, ui), io.signal);
     build.subscribe((event) => ui.read(event));
-    io.onBuild?.(() => build.held());
+    io.onBuild?.({
+      say: (text) => ui.say(text),
+      leave: () => {
+        ui.close();
+        return build.held();
+      },
+    });
     const result = await build.result;
     ui.close();
     printResult(cli, result, options, renderReport);

@@ -45,13 +45,15 @@ export const ARCHS: Readonly<Record<Arch, ArchFacts>> = {
   },
 };
 
-// Debian's kernel for clouds is a third of the size and boots faster. Up to bookworm (Linux 6.1) it lacks AHCI and PVSCSI, the
-// disk controllers of VMware (CONFIG_SATA_AHCI, CONFIG_VMWARE_PVSCSI of the kernel packages).
-const SUITES_WITH_SMALL_CLOUD_KERNEL = ['buster', 'bullseye', 'bookworm'];
+/** Releases up to Debian 12. */
+const OLDER_SUITES = ['buster', 'bullseye', 'bookworm'];
 
+/**
+ * Debian's kernel for clouds is a third of the size and boots faster. Up to bookworm (Linux 6.1) it lacks AHCI and PVSCSI, the disk controllers
+ * of VMware (CONFIG_SATA_AHCI and CONFIG_VMWARE_PVSCSI of the packages).
+ */
 export function kernelPackage(suite: string, arch: Arch): string {
-  const flavour = SUITES_WITH_SMALL_CLOUD_KERNEL.includes(suite) ? '' : 'cloud-';
-  return `linux-image-${flavour}${ARCHS[arch].kernel}`;
+  return `linux-image-${OLDER_SUITES.includes(suite) ? '' : 'cloud-'}${ARCHS[arch].kernel}`;
 }
 
 /** Everything that is asked for by name; dependencies come with it, recommended packages do not. */
@@ -62,7 +64,9 @@ export function imagePackages(suite: string, arch: Arch, extra: readonly string[
     ['systemd-resolved', 'systemd-timesyncd', 'iproute2', 'iputils-ping', 'ca-certificates'],
     ['cloud-init', 'cloud-guest-utils', 'openssh-server', 'sudo'],
     ['e2fsprogs', 'dosfstools', 'fdisk', 'tzdata', 'less', 'vim-tiny', 'bash-completion'],
-    [kernelPackage(suite, arch), 'initramfs-tools', 'zstd', ...ARCHS[arch].bootPackages],
+    // Hardening and unprivileged ping, which older releases set in systemd itself.
+    OLDER_SUITES.includes(suite) ? [] : ['linux-sysctl-defaults'],
+    [kernelPackage(suite, arch), 'initramfs-tools', 'zstd', 'efibootmgr', ...ARCHS[arch].bootPackages],
     [...extra].sort(),
   ].flat();
 }

@@ -57,8 +57,7 @@ export async function finishTree(tree: Tree, request: TreeRequest): Promise<void
   remove(tree, [ASSEMBLY, ...ASSEMBLY_FILES, ...disabledUnitLinks()]);
   // Made at the first boot; equal keys in every machine would be no keys. The logs tell of the assembly only.
   removeMatching(tree, /^\/etc\/ssh\/ssh_host_|^\/var\/log\/.*\.log$|^\/var\/cache\/(apt|debconf)\/.*(\.bin|-old)$/);
-  // Where apt finds its sources in newer releases.
-  remove(tree, ['/etc/apt/sources.list']);
+  removeMatching(tree, /^\/etc\/apt\/(sources\.list|sources\.list\.d\/.*)$/);
   copyGrubModules(tree, ARCHS[arch].grubPlatforms, folder);
   tree.set('/dev', folder);
   tree.set('/boot/efi', { ...folder, mode: 0o700 });

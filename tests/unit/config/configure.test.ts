@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { defineDriver } from '../../../src/core/index.ts';
 import { configured, refused, report } from '../../support/configured.ts';
+import { testRegistry, toy } from '../../support/registry.ts';
 
 describe('what an image becomes', () => {
   it('builds a catalog name with every default', async () => {
@@ -139,6 +141,23 @@ describe('reports', () => {
     expect(recipes.message).toMatchInlineSnapshot(
       `"debian13: kubernetes: needs a container runtime (do not leave out containerd)"`,
     );
+  });
+
+  it('options that cannot be with the machine, with everything else that is wrong', async () => {
+    const choosy = defineDriver({
+      ...toy,
+      validate: ({ cpus }, { speed }) => (speed <= cpus ? [] : [{ path: 'speed', message: `is too much for ${cpus} CPUs` }]),
+    });
+    const registry = { ...testRegistry, drivers: [choosy] };
+    const node = (speed: number) => `image: debian13\nformats: [raw]\nfirmware: bios\ndriver: { name: toy, speed: ${speed} }\n`;
+    const error = await refused({ registry, files: { 'node.yaml': `${node(3)}provision: [{ script: none.sh }]\n` } });
+    expect(error.message.replaceAll(/\/\S*kib-test-\w+/g, '<dir>')).toMatchInlineSnapshot(`
+      "2 problems:
+        node.yaml:4:29: driver.speed: is too much for 2 CPUs
+        node.yaml:5:23: provision[0].script: <dir>/none.sh does not exist"
+    `);
+    expect((await refused({ registry, files: { 'node.yaml': node(3) } })).code).toBe('KIB_DRIVER_CANNOT');
+    expect((await configured({ registry, files: { 'node.yaml': node(2) } })).images).toHaveLength(1);
   });
 
   it('a base file that is not what it is said to be', async () => {

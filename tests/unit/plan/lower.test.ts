@@ -41,6 +41,7 @@ describe('lower', () => {
   it('makes folders with mode and owner', () => {
     const action = { kind: 'directory', path: '/srv/x', mode: '0750', owner: 'daemon:adm' } as const;
     expect(textOf(action)).toBe('install -d -m 0750 -o daemon -g adm -- /srv/x');
+    expect(textOf(action, rocky)).toBe('install -d -m 0750 -o daemon -g adm -- /srv/x\nrestorecon /srv/x');
   });
 
   it('unpacks a verified archive that it removes afterwards', () => {

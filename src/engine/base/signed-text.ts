@@ -1,0 +1,129 @@
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { type Context, errorMessage, isKibError, KibError, type Signature, sha256, systemCode } from '../../core/index.ts';
+import type { HttpClient } from '../../io/http.ts';
+import { diskError } from '../../io/http-error.ts';
+import { verifyClearsigned, verifyDetached } from '../../io/openpgp.ts';
+import { withTemporaryFile } from '../../io/temporary-file.ts';
+import { maskUrl } from '../../io/url.ts';
+import { MAX_CHECKSUM_BYTES } from '../requirements.ts';
+
+/** A signed text as it came from the network. */
+interface SignedDocument {
+  readonly document: Buffer;
+  /** The signature over exactly these bytes; undefined when it stands within them. */
+  readonly signature: Buffer | undefined;
+}
+
+/** A document in the cache, its bytes as Base64. `fetched` is in milliseconds since the epoch. */
+const keptSchema = z.object({ fetched: z.number(), document: z.base64(), signature: z.base64().optional() });
+
+const HOUR_MS = 3_600_000;
+
+/**
+ * The text behind a URL, once its signature has verified. Each one is kept in the cache: when the network fails, the one kept last is
+ * verified again and used, with a warning that names its age. Throws KIB_SIGNATURE, and KIB_HTTP when nothing was kept.
+ */
+export async function signedText(url: string, signature: Signature, http: HttpClient, context: Context): Promise<string> {
+  let fetched: SignedDocument;
+  try {
+    fetched = await fetchDocument(url, signature, http, context.signal);
+  } catch (error) {
+    const kept = isNetworkFailure(error) ? await findKept(url, context) : undefined;
+    if (kept === undefined) throw error;
+    const text = await verified(url, kept, signature, context).catch((problem: unknown) => {
+      // As good as no copy, so it is still the network that matters.
+      throw isKibError(problem) && problem.code === 'KIB_SIGNATURE' ? error : problem;
+    });
+    const age = ageText(context.clock.now() - kept.fetched);
+    context.span.warn('KIB_HTTP', `${errorMessage(error)}; its copy from ${age} ago is used, which is still validly signed`);
+    return text;
+  }
+  const text = await verified(url, fetched, signature, context);
+  await keep(url, fetched, context);
+  return text;
+}
+
+async function fetchDocument(url: string, signature: Signature, http: HttpClient, signal: AbortSignal): Promise<SignedDocument> {
+  const limits = { signal, maxBytes: MAX_CHECKSUM_BYTES };
+  const document = await http.bytes(url, limits);
+  if (signature.kind === 'clearsigned') return { document, signature: undefined };
+  const bytes = await http.bytes(signature.url, limits).catch((error: unknown) => {
+    throw isMissing(error) ? unsigned(signature.url, error) : error;
+  });
+  return { document, signature: bytes };
+}
+
+async function verified(url: string, signed: SignedDocument, { key }: Signature, context: Context): Promise<string> {
+  const options = { key, dir: context.dirs.work, what: maskUrl(url), signal: context.signal };
+  if (signed.signature === undefined) return verifyClearsigned(signed.document, options);
+  await verifyDetached(signed.document, signed.signature, options);
+  return signed.document.toString('utf8');
+}
+
+async function keep(url: string, { document, signature }: SignedDocument, context: Context): Promise<void> {
+  const path = keptPath(url, context);
+  const kept: z.input<typeof keptSchema> = {
+    fetched: context.clock.now(),
+    document: document.toString('base64'),
+    signature: signature?.toString('base64'),
+  };
+  try {
+    await mkdir(join(path, '..'), { recursive: true });
+    await withTemporaryFile(`${path}.${context.buildId}`, context, async (part) => {
+      await writeFile(part, JSON.stringify(kept));
+      await rename(part, path);
+    });
+  } catch (error) {
+    throw diskError(error, path);
+  }
+}
+
+async function findKept(url: string, context: Context): Promise<(SignedDocument & { readonly fetched: number }) | undefined> {
+  const text = await readFile(keptPath(url, context), 'utf8').catch((error: unknown) => {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (text === undefined) return undefined;
+  try {
+    const { fetched, document, signature } = keptSchema.parse(JSON.parse(text));
+    const bytes = (base64: string) => Buffer.from(base64, 'base64');
+    return { fetched, document: bytes(document), signature: signature === undefined ? undefined : bytes(signature) };
+  } catch {
+    // Written by another version, or damaged: as good as none.
+    return undefined;
+  }
+}
+
+function keptPath(url: string, { dirs }: Context): string {
+  return join(dirs.cache, 'checksums', `${sha256(url)}.json`);
+}
+
+/** No answer, or one that says the server is out of order; not one that says there is no such file. */
+function isNetworkFailure(error: unknown): boolean {
+  if (!isKibError(error) || error.code !== 'KIB_HTTP') return false;
+  const { status } = error.details;
+  return typeof status !== 'number' || status >= 500;
+}
+
+function isMissing(error: unknown): boolean {
+  return isKibError(error) && (error.details['status'] === 404 || error.details['status'] === 410);
+}
+
+function unsigned(url: string, cause: unknown): KibError {
+  return new KibError(
+    'KIB_SIGNATURE',
+    `there is no signature at ${maskUrl(url)}, and its checksum file is not used without one`,
+    {
+      hint: 'give an image you trust with base.url and base.sha256',
+      cause,
+    },
+  );
+}
+
+function ageText(ms: number): string {
+  const hours = Math.round(ms / HOUR_MS);
+  if (hours < 1) return 'less than an hour';
+  return hours < 48 ? `${hours} h` : `${Math.round(hours / 24)} days`;
+}
