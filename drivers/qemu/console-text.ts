@@ -1,15 +1,16 @@
 import { StringDecoder } from 'node:string_decoder';
 import { stripVTControlCharacters } from 'node:util';
 
+const ESC = String.fromCharCode(27);
 /** Firmware menus and GRUB place text by moving the cursor; each such move begins a line. */
-const CURSOR_MOVE = /\p{Cc}\[\d*(?:;\d*)?[Hf]/gu;
-/** A DEC private mode as EDK II spells it, `ESC [ = 3 h`, which Node's stripper does not know. */
-const EDK_MODE = /\p{Cc}\[=\d+h/gu;
-const LINE_END = /\r*\n|\r/;
+const CURSOR_MOVE = new RegExp(`${ESC}\\[\\d*(?:;\\d*)?[Hf]`, 'g');
+/** Any control sequence (ECMA-48 §5.4). Node's stripper does not know EDK II's `ESC [ = 3 h` and systemd's `ESC [ ! p`. */
+const CONTROL_SEQUENCE = new RegExp(`${ESC}\\[[0-?]*[ -/]*[@-~]`, 'g');
 const CONTROL = /(?!\t)\p{Cc}/gu;
+const LINE_END = /\r*\n|\r/;
 
 /** Ends of lines that a program leaves open while it waits: `debian login: `, `grub> `, `(or press Control-D to continue): `. */
-const PROMPT = /(?:[:>#$?]|\)) ?$/;
+const PROMPT = /[:>#$?)] ?$/;
 
 /** Turns the bytes of a serial console into lines of plain text. */
 export class ConsoleText {
@@ -32,10 +33,10 @@ export class ConsoleText {
   end(): readonly string[] {
     const line = plain(this.#rest);
     this.#rest = '';
-    return line.trim() === '' ? [] : [line];
+    return line === '' ? [] : [line];
   }
 }
 
 function plain(text: string): string {
-  return stripVTControlCharacters(text.replaceAll(EDK_MODE, '')).replaceAll(CONTROL, '').trimEnd();
+  return stripVTControlCharacters(text.replaceAll(CONTROL_SEQUENCE, '')).replaceAll(CONTROL, '').trimEnd();
 }

@@ -1,9 +1,9 @@
 import pc from 'picocolors';
 import type { Registry } from '../config/schema.ts';
-import type { ConfigIssue } from '../core/index.ts';
+import { type ConfigIssue, maskUrls } from '../core/index.ts';
 import { type CliIo, wantsColour } from './io.ts';
 
-/** What every command is handed. */
+/** What every command is handed. Nothing it writes shows the login or query of a URL. */
 export interface Cli {
   readonly io: CliIo;
   /** Writes a result. */
@@ -25,11 +25,11 @@ export function createCli(io: CliIo, loadRegistry: () => Promise<Registry>): Cli
   let registry: Promise<Registry> | undefined;
   return {
     io,
-    print: (text) => void io.stdout.write(`${text.replace(/\n$/, '')}\n`),
-    printJson: (value) => void io.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`),
-    say: (text) => void io.stderr.write(`${text.replace(/\n$/, '')}\n`),
+    print: (text) => void io.stdout.write(`${maskUrls(text).replace(/\n$/, '')}\n`),
+    printJson: (value) => void io.stdout.write(`${maskUrls(JSON.stringify(value, undefined, 2))}\n`),
+    say: (text) => void io.stderr.write(`${maskUrls(text).replace(/\n$/, '')}\n`),
     warn: (issues) => {
-      for (const line of warningLines(issues)) io.stderr.write(`${errColours.yellow('warning')} ${line}\n`);
+      for (const line of warningLines(issues)) io.stderr.write(`${errColours.yellow('warning')} ${maskUrls(line)}\n`);
     },
     colours: pc.createColors(wantsColour(io.env, io.stdout)),
     registry: () => {

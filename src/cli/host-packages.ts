@@ -80,10 +80,7 @@ export async function installMissing(request: InstallRequest): Promise<readonly 
   const manager = await detectManager(host);
   if (manager === undefined) {
     throw new KibError('KIB_INSTALL_FAILED', 'this host has none of apt, dnf and brew', {
-      hint: `install these by hand: ${findings
-        .filter(({ status }) => status !== 'ok')
-        .map(({ name }) => name)
-        .join(', ')}`,
+      hint: `install these by hand: ${[...new Set(findings.filter(({ status }) => status !== 'ok').map(({ name }) => name))].join(', ')}`,
     });
   }
   const packages = wantedPackages(findings, manager);
@@ -116,4 +113,22 @@ export async function installMissing(request: InstallRequest): Promise<readonly 
     }
   }
   return packages;
+}
+
+/**
+ * Installs what the checks lack, then what only shows after that: an installed QEMU tells which firmware it lacks. Returns the last look.
+ * Throws what installMissing throws.
+ */
+export async function installUntilNothingNew<T extends { readonly findings: readonly Finding[] }>(
+  look: () => Promise<readonly T[]>,
+  request: Omit<InstallRequest, 'findings'>,
+): Promise<readonly T[]> {
+  const tried = new Set<string>();
+  for (;;) {
+    const checks = await look();
+    const findings = checks.flatMap((check) => check.findings).filter(({ name, status }) => status !== 'ok' && !tried.has(name));
+    const installed = await installMissing({ ...request, findings });
+    if (installed.length === 0) return checks;
+    for (const { name } of findings) tried.add(name);
+  }
 }

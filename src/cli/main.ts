@@ -41,7 +41,8 @@ export async function main(argv: readonly string[], io: CliIo, load: () => Promi
     // Help and version are said by throwing, with status 0; a bare `kib-native` prints its help and is a mistake.
     if (error instanceof CommanderError && (error.exitCode === 0 || error.code === 'commander.help'))
       return error.exitCode === 0 ? 0 : 2;
-    return reportError(error, io, { json: argv.includes('--json'), debug: argv.includes('--debug') });
+    const command = COMMANDS.map((create) => create(cli).name()).find((name) => name === argv[0]);
+    return reportError(error, io, { json: argv.includes('--json'), debug: argv.includes('--debug'), command });
   }
 }
 

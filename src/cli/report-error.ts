@@ -1,6 +1,6 @@
 import { CommanderError } from 'commander';
 import pc from 'picocolors';
-import { errorMessage, isKibError, KibError } from '../core/index.ts';
+import { errorMessage, isKibError, KibError, maskUrls } from '../core/index.ts';
 import { type CliIo, wantsColour } from './io.ts';
 import { packageVersion } from './version.ts';
 
@@ -11,14 +11,16 @@ export interface ReportOptions {
   readonly json?: boolean | undefined;
   /** Show stacks. */
   readonly debug?: boolean | undefined;
+  /** Name of the command that was typed. */
+  readonly command?: string | undefined;
 }
 
 /** Says what went wrong on standard error and returns the exit status that goes with it. */
 export function reportError(thrown: unknown, io: CliIo, options: ReportOptions): number {
-  const error = thrown instanceof CommanderError ? usageError(thrown) : thrown;
+  const error = thrown instanceof CommanderError ? usageError(thrown, options) : thrown;
   if (!isKibError(error)) return reportBug(error, io, options);
   if (options.json === true) {
-    io.stderr.write(`${JSON.stringify({ error: error.toJSON() })}\n`);
+    io.stderr.write(maskUrls(`${JSON.stringify({ error: error.toJSON() })}\n`));
     return error.exitCode;
   }
   const { red, dim, bold } = pc.createColors(wantsColour(io.env, io.stderr));
@@ -26,15 +28,16 @@ export function reportError(thrown: unknown, io: CliIo, options: ReportOptions):
   if (error.hint !== undefined) lines.push(`hint: ${error.hint}`);
   for (const suppressed of error.suppressed) lines.push(`also: ${errorMessage(suppressed)}`);
   if (options.debug === true) lines.push(dim(stackOf(error)));
-  io.stderr.write(`${lines.join('\n')}\n`);
+  io.stderr.write(maskUrls(`${lines.join('\n')}\n`));
   return error.exitCode;
 }
 
 /** Commander's messages in our shape: `error: unknown option '--frmat'\n(Did you mean --format?)`. */
-function usageError(error: CommanderError): KibError {
+function usageError(error: CommanderError, { command }: ReportOptions): KibError {
   const [message = '', ...rest] = error.message.replace(/^error: /, '').split('\n');
   const suggestion = /^\(?(.*?)\)?$/.exec(rest.join(' ').trim())?.[1] ?? '';
-  const hint = suggestion === '' ? 'kib-native --help' : suggestion.charAt(0).toLowerCase() + suggestion.slice(1);
+  const help = ['kib-native', ...(command === undefined ? [] : [command]), '--help'].join(' ');
+  const hint = suggestion === '' ? help : suggestion.charAt(0).toLowerCase() + suggestion.slice(1);
   return new KibError('KIB_USAGE', message, { hint });
 }
 

@@ -1,3 +1,4 @@
+import { register } from 'node:module';
 import { pathToFileURL } from 'node:url';
 import type * as TsxApi from 'tsx/esm/api';
 import { type Driver, errorMessage, KibError, type Recipe, systemCode } from '../core/index.ts';
@@ -20,10 +21,12 @@ export async function loadModule(path: string): Promise<ImageModule> {
   const exports = /\.m?ts$/.test(path) ? await importTypeScript(path) : await importPlain(path);
   const main: unknown = await exports['default'];
   if (main === undefined) throw new Error('has no default export; want export default defineImage({ … })');
+  const images: readonly unknown[] = Array.isArray(main) ? main : [main];
+  if (images.length === 0) throw new Error('exports an empty list; want at least one image');
   return {
-    images: Array.isArray(main) ? main : [main],
-    recipes: listOf(exports, 'recipes') as readonly Recipe[],
-    drivers: listOf(exports, 'drivers') as readonly Driver[],
+    images,
+    recipes: listOf<Recipe>(exports, 'recipes', (recipe) => isSchema(recipe.params) && typeof recipe.steps === 'function'),
+    drivers: listOf<Driver>(exports, 'drivers', (driver) => isSchema(driver.options) && typeof driver.launch === 'function'),
   };
 }
 
@@ -37,11 +40,18 @@ async function importTypeScript(path: string): Promise<Exports> {
   const { typescript } = process.features as { typescript?: string | false };
   if (typeof typescript === 'string') return importPlain(path);
   const { tsImport } = await importTsx();
-  const exports: Exports = await tsImport(pathToFileURL(path).href, import.meta.url);
-  const main = exports['default'];
-  // Without "type": "module" around it a .ts file becomes CommonJS, whose exports arrive one level down.
-  return typeof main === 'object' && main !== null && '__esModule' in main ? main : exports;
+  register(`data:text/javascript,${encodeURIComponent(ALWAYS_MODULE)}`);
+  return (await tsImport(pathToFileURL(path).href, import.meta.url)) as Exports;
 }
+
+/**
+ * Without "type": "module" around it tsx makes a .ts file CommonJS, which cannot import this package. Node's own support of TypeScript
+ * looks at the syntax instead.
+ */
+const ALWAYS_MODULE = `export async function resolve(specifier, context, next) {
+  const found = await next(specifier, context);
+  return /[.]ts([?#]|$)/.test(found.url) ? { ...found, format: 'module' } : found;
+}`;
 
 async function importTsx(): Promise<typeof TsxApi> {
   try {
@@ -55,14 +65,29 @@ async function importTsx(): Promise<typeof TsxApi> {
   }
 }
 
-function listOf(exports: Exports, name: string): readonly unknown[] {
+function listOf<T extends { readonly name: string }>(
+  exports: Exports,
+  name: string,
+  isRight: (entry: T) => boolean,
+): readonly T[] {
   const list = exports[name];
   if (list === undefined) return [];
   if (!Array.isArray(list)) throw new Error(`export ${name} must be a list`);
-  return list;
+  const isNamed = (entry: unknown): entry is T =>
+    typeof entry === 'object' && entry !== null && 'name' in entry && typeof entry.name === 'string';
+  const wrong = list.findIndex((entry: unknown) => !isNamed(entry) || !isRight(entry));
+  const one = name.replace(/s$/, '');
+  if (wrong !== -1)
+    throw new Error(`${name}[${wrong}] is no ${one}; want define${one.charAt(0).toUpperCase()}${one.slice(1)}({ … })`);
+  return list as readonly T[];
+}
+
+function isSchema(value: unknown): boolean {
+  return typeof (value as { safeParse?: unknown } | undefined)?.safeParse === 'function';
 }
 
 /** Message of what a module threw, with the place in it that esbuild and Node put on the first lines. */
 export function moduleProblem(error: unknown): string {
-  return `cannot be loaded: ${errorMessage(error).split('\n').slice(0, 3).join(' ')}`;
+  const lines = errorMessage(error).split('\n');
+  return `cannot be loaded: ${lines.slice(0, 3).join(' ')}`;
 }

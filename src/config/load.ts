@@ -78,7 +78,10 @@ function bare(document: ConfigDocument, dir: string): LoadedImage {
 function shapeProblem(value: unknown): string | undefined {
   if (value === null || value === undefined) return 'is empty; want at least a line such as image: debian13';
   if (Array.isArray(value)) return 'must hold settings such as image: debian13, got a list';
-  if (typeof value !== 'object') return `must hold settings such as image: debian13, got ${JSON.stringify(value)}`;
+  if (typeof value !== 'object') {
+    const got = typeof value === 'function' ? 'a function' : JSON.stringify(value);
+    return `must hold settings such as image: debian13, got ${got}`;
+  }
   return undefined;
 }
 

@@ -73,7 +73,11 @@ async function virtualSize(path: string, format: DiskFormat): Promise<number | u
     await file.read(header, 0, header.length, 0);
     const isQcow2 = header.readUInt32BE(0) === QCOW2_MAGIC;
     if (isQcow2 !== (format === 'qcow2'))
-      throw new Error(`it is ${isQcow2 ? '' : 'not '}a qcow2 image, but base.format says ${format}`);
+      throw new Error(
+        isQcow2
+          ? `it is a qcow2 image, but base.format says ${format}`
+          : 'it is not a qcow2 image; base.format may be raw or vmdk',
+      );
     if (isQcow2) return Number(header.readBigUInt64BE(24));
     return format === 'raw' ? stats.size : undefined;
   } finally {

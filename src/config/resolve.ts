@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { type Driver, type Firmware, formatBytes, type ImageSpec, MiB } from '../core/index.ts';
 import { machineOf } from '../plan/machine.ts';
@@ -39,6 +40,7 @@ export async function resolveImage(merged: MergedImage, root: RootSchema, regist
     },
   };
   checkSizes(found);
+  await checkKubernetesDir(found);
   const driver = registry.drivers.find((candidate) => candidate.name === driverName(values));
   const firmware = resolveFirmware(found, driver);
   checkCapabilities(found, driver);
@@ -80,6 +82,16 @@ function checkSizes(found: Findings): void {
     if (bytes === undefined || bytes >= MiB) continue;
     found.add([key], `must be a size such as 4GiB, got ${formatBytes(bytes)}`, `did you mean ${bytes}MiB?`);
   }
+}
+
+async function checkKubernetesDir(found: Findings): Promise<void> {
+  const { source, dir } = found.values.kubernetes ?? {};
+  if (source !== 'dir' || dir === undefined) return;
+  const isFolder = await stat(dir).then(
+    (stats) => stats.isDirectory(),
+    () => false,
+  );
+  if (!isFolder) found.add([KUBERNETES, 'dir'], `${dir} is no folder`);
 }
 
 function resolveFirmware(found: Findings, driver: Driver | undefined): Firmware | undefined {

@@ -47,9 +47,9 @@ function firstBadLine(bytes: Buffer): number {
 async function unreadable(path: string, label: string, error: unknown): Promise<Problem> {
   const code = systemCode(error);
   if (code === 'ENOENT' || code === 'ENOTDIR') {
-    const neighbours = await readdir(dirname(path)).catch(() => []);
-    const hint = didYouMean(basename(path), neighbours);
-    return { ...fileProblem(label, 'does not exist'), hint };
+    const neighbours = await readdir(dirname(path)).catch((): string[] => []);
+    if (neighbours.includes(basename(path))) return fileProblem(label, 'is a symbolic link to a file that does not exist');
+    return { ...fileProblem(label, 'does not exist'), hint: didYouMean(basename(path), neighbours) };
   }
   if (code === 'EACCES' || code === 'EPERM') return fileProblem(label, 'may not be read by this user');
   return fileProblem(label, `cannot be read (${code ?? String(error)})`);

@@ -13,6 +13,7 @@ export * from './event.ts';
 export * from './image.ts';
 export * from './journal.ts';
 export * from './machine.ts';
+export * from './mask.ts';
 export * from './os.ts';
 export * from './plan.ts';
 export * from './recipe.ts';

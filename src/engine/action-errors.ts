@@ -3,7 +3,6 @@ import type { ScriptAction, SingleAction } from './action-steps.ts';
 
 export interface ActionFailure {
   readonly action: ScriptAction;
-  readonly buildId: string;
   /** The last lines the action wrote. */
   readonly tail: readonly string[];
   /** Of one attempt, slowness included. */
@@ -54,7 +53,7 @@ function describe(failure: ActionFailure, how: string): string {
 function facts(failure: ActionFailure, cause: Error | undefined): KibErrorOptions {
   return {
     details: details(failure),
-    hint: `repeat with --on-error keep, then kib-native ssh ${failure.buildId} and run the script by sudo sh -eu`,
+    hint: 'with --on-error keep the machine is kept: kib-native ssh <build>, then run the script by sudo sh -eu',
     cause,
   };
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BuildDirs, Clock, Journal, Scope } from '../core/index.ts';
+import { ownPath } from '../io/own-path.ts';
 import { makeFolder } from './folder.ts';
 
 const CACHE_HINT = 'set XDG_CACHE_HOME to a folder you may write to';
@@ -21,11 +21,7 @@ export function buildStateDir(stateHome: string, id: string): string {
 /** Makes the scratch folder of a build, known to journal and scope before it exists. */
 export async function makeWorkDir(cacheHome: string, id: string, scope: Scope, journal: Journal): Promise<string> {
   const work = join(cacheHome, 'work', id);
-  const removed = await journal.acquire({ kind: 'path', id: work });
-  scope.defer(`folder ${work}`, async () => {
-    await rm(work, { recursive: true, force: true });
-    await removed();
-  });
+  await ownPath('folder', work, { scope, journal });
   await makeFolder(work, { recursive: true, mode: 0o700, hint: CACHE_HINT });
   return work;
 }

@@ -52,13 +52,13 @@ export async function runBuild(request: BuildRequest, session: BuildSession, con
       return { packages, disk: await seal(plan, guest, machine, context) };
     },
   );
-  const output = await makeOutputDir(request.outputDir, plan.name, context);
+  const output = await makeOutputDir(request.outputDir, plan.name, request.force, context);
   const properties = imageProperties(plan, packages, context.clock.now());
   const artifacts = await exportAll(request.image.exporters, disk, { ...plan, properties }, output.staging, context);
   const checks = request.verify ? await verifyArtifacts(plan, artifacts, request.image, context) : [];
   const facts = { request, plan, tools, base, properties, packages, artifacts, checks, phases: session.phases() };
   await recordManifest(facts, output.staging, context);
-  requireChecks(checks, 'the finished image');
+  requireChecks(checks, 'the finished image', 'with --no-verify its files are kept, to look at them');
   await output.publish();
   return {
     id: context.buildId,
@@ -101,7 +101,7 @@ async function provision(plan: BuildPlan, guest: Guest, files: ReadonlyMap<strin
   const results = await context.span.run('check', 'check the guest', (span) =>
     runChecks(guest, plan.checks, { when: 'build', span, signal: context.signal }),
   );
-  requireChecks(results, 'the provisioned guest');
+  requireChecks(results, 'the provisioned guest', 'with --on-error keep its machine is kept: kib-native ssh <build>');
 }
 
 async function seal(plan: BuildPlan, guest: Guest, machine: RunningMachine, context: Context): Promise<SealedDisk> {

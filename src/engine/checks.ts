@@ -1,4 +1,4 @@
-import { type Check, type CheckResult, type Expectation, KibError, type Span } from '../core/index.ts';
+import { type Check, type CheckResult, type Expectation, KibError, redactor, type Span } from '../core/index.ts';
 import { type Guest, isTimeout } from './guest.ts';
 import type { ScriptStep } from './script.ts';
 
@@ -44,7 +44,8 @@ export async function runChecks(
     if (event.kind === 'stderr') stream = 'stderr';
     const check = event.kind === 'end' ? wanted[event.step] : undefined;
     if (event.kind !== 'end' || check === undefined) continue;
-    const [stdout, stderr] = [seen.stdout, seen.stderr].map((chunks) => Buffer.concat(chunks).toString().trim());
+    const hide = redactor(check.script.secrets);
+    const [stdout, stderr] = [seen.stdout, seen.stderr].map((chunks) => hide(Buffer.concat(chunks).toString().trim()));
     const timedOut = isTimeout(event, steps[event.step]?.timeoutMs ?? 0);
     const verdict = judge(check.expect, {
       stdout: stdout ?? '',
@@ -59,14 +60,14 @@ export async function runChecks(
   return results;
 }
 
-/** Throws KIB_CHECK_FAILED naming every failed check, `subject` being what was checked: `the finished image`. */
-export function requireChecks(results: readonly CheckResult[], subject: string): void {
+/** Throws KIB_CHECK_FAILED naming every failed check, `subject` being what was checked: `the finished image`. `hint` is how to look at it. */
+export function requireChecks(results: readonly CheckResult[], subject: string, hint: string): void {
   const failed = results.filter((result) => !result.ok);
   if (failed.length === 0) return;
   const list = failed.map((result) => `  ${result.name}: ${result.title}: ${result.detail}`).join('\n');
   throw new KibError('KIB_CHECK_FAILED', `${subject} failed ${failed.length} of ${results.length} checks:\n${list}`, {
     details: { failed },
-    hint: 'repeat with --on-error keep and look at the machine with kib-native ssh',
+    hint,
   });
 }
 

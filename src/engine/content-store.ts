@@ -1,14 +1,15 @@
 import { chmod, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Context, type Digest, errorMessage, KibError, type Span, systemCode } from '../core/index.ts';
+import { type Context, type Digest, errorMessage, KibError, maskUrl, type Span } from '../core/index.ts';
 import { download } from '../io/download.ts';
 import { withFileLock } from '../io/file-lock.ts';
+import { fileStamp } from '../io/file-stamp.ts';
 import { type Digested, hashFile } from '../io/hash.ts';
 import type { HttpClient } from '../io/http.ts';
 import { diskError } from '../io/http-error.ts';
 import { removePart } from '../io/part-file.ts';
-import { fileNameOf, maskUrl } from '../io/url.ts';
+import { fileNameOf } from '../io/url.ts';
 
 export interface ContentRequest {
   /** http:, https: or file:. */
@@ -23,7 +24,7 @@ export interface StoredContent {
   readonly bytes: number;
 }
 
-/** What is remembered beside a stored file, so that it need not be read again: see `stampOf`. */
+/** What is remembered beside a stored file, so that it need not be read again: see `fileStamp`. */
 interface StoredRecord {
   readonly stamp: string;
   readonly sha256: string;
@@ -117,7 +118,7 @@ async function downloadInto(path: string, request: ContentRequest, http: HttpCli
 
 /** The stored file when it is untouched since its digest was checked. */
 async function adopt(path: string): Promise<StoredContent | undefined> {
-  const stamp = await stampOf(path);
+  const stamp = await fileStamp(path);
   if (stamp === undefined) return undefined;
   try {
     const known = JSON.parse(await readFile(`${path}.json`, 'utf8')) as Partial<StoredRecord>;
@@ -131,7 +132,7 @@ async function adopt(path: string): Promise<StoredContent | undefined> {
 /** The stored file when reading it gives its digest; a file that does not is removed. Only for the holder of the lock. */
 async function adoptByReading(path: string, digest: Digest, span: Span, signal: AbortSignal): Promise<StoredContent | undefined> {
   const known = await adopt(path);
-  if (known !== undefined || (await stampOf(path)) === undefined) return known;
+  if (known !== undefined || (await fileStamp(path)) === undefined) return known;
   span.note('checking the cached file');
   const read = await hashFile(path, digest.algorithm, { signal });
   if (read.digests[digest.algorithm] === digest.hex) return record(path, read);
@@ -142,7 +143,7 @@ async function adoptByReading(path: string, digest: Digest, span: Span, signal: 
 
 async function record(path: string, read: Digested): Promise<StoredContent> {
   await chmod(path, 0o444);
-  const stamp = await stampOf(path);
+  const stamp = await fileStamp(path);
   const { sha256 } = read.digests;
   if (stamp !== undefined) {
     const text = JSON.stringify({ stamp, sha256 } satisfies StoredRecord);
@@ -150,18 +151,4 @@ async function record(path: string, read: Digested): Promise<StoredContent> {
     await rename(`${path}.json.new`, `${path}.json`);
   }
   return { path, sha256, bytes: read.bytes };
-}
-
-/**
- * Changes whenever a file is written, replaced or touched. Files are trusted as long as it stays the same, as git does with its index: reading
- * 600 MB again at each build costs seconds and would only find what the disk itself did to them. The change time cannot be set back.
- */
-async function stampOf(path: string): Promise<string | undefined> {
-  try {
-    const { size, ino, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
-    return [size, ino, mtimeNs, ctimeNs].join(' ');
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined;
-    throw error;
-  }
 }

@@ -4,6 +4,7 @@ import {
   type EventBody,
   errorMessage,
   isKibError,
+  maskUrls,
   type Span,
   type SpanStatus,
 } from '../core/index.ts';
@@ -18,8 +19,7 @@ const TEXT_MEMBERS = new Set(['name', 'layers', 'text', 'line', 'message', 'hint
 
 /**
  * The events of one build. Listeners are called at once and in order; one that throws is dropped with a warning, since a full log
- * disk must not break the build. Iterators have a queue of their own. Texts pass through `redact` first, so that no reader ever
- * sees a secret.
+ * disk must not break the build. Iterators have a queue of their own. No reader sees the login or query of a URL.
  */
 export class EventStream implements AsyncIterable<BuildEvent> {
   readonly root: Span;
@@ -28,7 +28,6 @@ export class EventStream implements AsyncIterable<BuildEvent> {
   readonly #listeners = new Set<Listener>();
   readonly #enders = new Set<() => void>();
   readonly #warned = new Set<string>();
-  #redact: (text: string) => string = (text) => text;
   #sequence = 0;
   #spans = 1;
   #closed = false;
@@ -43,11 +42,6 @@ export class EventStream implements AsyncIterable<BuildEvent> {
   subscribe(listener: Listener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
-  }
-
-  /** Sets what hides secrets in later events. */
-  redactWith(redact: (text: string) => string): void {
-    this.#redact = redact;
   }
 
   /** Ends all iterators. Later events are dropped. */
@@ -116,7 +110,7 @@ export class EventStream implements AsyncIterable<BuildEvent> {
       build: this.#build,
       span,
       ...(parent === undefined ? {} : { parent }),
-      ...(redactTexts(body, this.#redact) as EventBody),
+      ...(maskTexts(body) as EventBody),
     };
     const failures: unknown[] = [];
     for (const listener of this.#listeners) {
@@ -177,12 +171,10 @@ export class EventStream implements AsyncIterable<BuildEvent> {
   }
 }
 
-/** The value with `redact` applied to its text members, at any depth. */
-function redactTexts(value: unknown, redact: (text: string) => string, isText = false): unknown {
-  if (typeof value === 'string') return isText ? redact(value) : value;
-  if (Array.isArray(value)) return value.map((item: unknown) => redactTexts(item, redact, isText));
+/** The value with its text members masked, at any depth. */
+function maskTexts(value: unknown, isText = false): unknown {
+  if (typeof value === 'string') return isText ? maskUrls(value) : value;
+  if (Array.isArray(value)) return value.map((item: unknown) => maskTexts(item, isText));
   if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, member]) => [key, redactTexts(member, redact, TEXT_MEMBERS.has(key))]),
-  );
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, maskTexts(member, TEXT_MEMBERS.has(key))]));
 }

@@ -1,7 +1,16 @@
 import { basename } from 'node:path';
-import { type Context, isKibError, KibError, type PlannedAction, type Span, throwIfAborted } from '../core/index.ts';
+import {
+  type Context,
+  isKibError,
+  KibError,
+  type PlannedAction,
+  redactor,
+  type Sh,
+  type Span,
+  throwIfAborted,
+} from '../core/index.ts';
 import { actionFailed, actionTimedOut, connectionLost, singleFailed } from './action-errors.ts';
-import { actionStep, downloadUrl, type ScriptAction, type SingleAction, type StagedFile } from './action-steps.ts';
+import { actionStep, downloadUrl, type ScriptAction, type SingleAction } from './action-steps.ts';
 import { type Guest, isTimeout } from './guest.ts';
 import { guestAccess } from './guest-access.ts';
 import { LineSplitter } from './line-splitter.ts';
@@ -12,7 +21,7 @@ export interface ExecuteOptions {
   /** Local path of every download the actions name, by its URL. */
   readonly files: ReadonlyMap<string, string>;
   /** Its span becomes the parent of one span per action. */
-  readonly context: Pick<Context, 'buildId' | 'signal' | 'clock' | 'span'>;
+  readonly context: Pick<Context, 'signal' | 'clock' | 'span'>;
 }
 
 /** How much of a failed action's output its error carries. */
@@ -42,37 +51,46 @@ export function groupActions(actions: readonly PlannedAction[]): readonly (Scrip
 }
 
 async function runSingle(guest: Guest, action: SingleAction, { context }: ExecuteOptions): Promise<void> {
-  await context.span.run('action', action.title, async () => {
+  const { signal } = context;
+  await context.span.run('action', action.title, async (span) => {
     try {
-      if (action.kind === 'reboot') await guest.reboot({ timeoutMs: action.timeoutMs, signal: context.signal });
-      else await action.run(guestAccess(guest, context.signal));
+      if (action.kind === 'custom') await action.run(guestAccess(guest, signal));
+      else if (action.unless !== undefined && (await succeeds(guest, action.unless, signal))) span.mark('skipped');
+      else await guest.reboot({ timeoutMs: action.timeoutMs, signal });
     } catch (error) {
-      throwIfAborted(context.signal);
+      throwIfAborted(signal);
       throw singleFailed(action, error);
     }
   });
 }
 
+async function succeeds(guest: Guest, script: Sh, signal: AbortSignal): Promise<boolean> {
+  try {
+    await guest.run(script, { signal });
+    return true;
+  } catch (error) {
+    if (isKibError(error) && error.code === 'KIB_ACTION_FAILED') return false;
+    throw error;
+  }
+}
+
 async function runScriptActions(guest: Guest, actions: readonly ScriptAction[], options: ExecuteOptions): Promise<void> {
   const { context } = options;
-  const staged = new Map<string, StagedFile>();
+  const staged = new Map<string, string>();
   try {
     for (const action of actions) await stageDownload(guest, action, staged, options);
     const steps = actions.map((action) => actionStep(action, staged, guest.slowness));
     const events = guest.script(steps, { onFailure: 'stop', signal: context.signal });
     try {
       for (const [index, action] of actions.entries()) {
-        await context.span.run('action', action.title, (span) => followStep(events, action, steps[index], span, context.buildId));
+        await context.span.run('action', action.title, (span) => followStep(events, action, steps[index], span));
       }
       await awaitDone(events);
     } finally {
       await events.return();
     }
   } finally {
-    await guest.remove(
-      [...staged.values()].map((file) => file.path),
-      context.signal,
-    );
+    await guest.remove([...staged.values()], context.signal);
   }
 }
 
@@ -88,7 +106,7 @@ async function awaitDone(events: AsyncGenerator<ScriptEvent, void, void>): Promi
 async function stageDownload(
   guest: Guest,
   action: ScriptAction,
-  staged: Map<string, StagedFile>,
+  staged: Map<string, string>,
   { files, context }: ExecuteOptions,
 ): Promise<void> {
   const url = downloadUrl(action);
@@ -107,14 +125,15 @@ async function followStep(
   action: ScriptAction,
   step: ScriptStep | undefined,
   span: Span,
-  buildId: string,
 ): Promise<void> {
   const tail: string[] = [];
-  const splitter = new LineSplitter((line) => {
+  const hide = redactor(action.kind === 'exec' ? action.script.secrets : []);
+  const splitter = new LineSplitter((text) => {
+    const line = hide(text);
     if (tail.push(line) > TAIL_LINES) tail.shift();
     span.log('guest', line);
   });
-  const failure = { action, buildId, tail, timeoutMs: step?.timeoutMs ?? 0, attempts: step?.attempts ?? 1 };
+  const failure = { action, tail, timeoutMs: step?.timeoutMs ?? 0, attempts: step?.attempts ?? 1 };
   let attempt = 1;
   try {
     for (let next = await events.next(); next.done !== true; next = await events.next()) {

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Context, errorMessage, isKibError, type RunningMachine, withScope } from '../core/index.ts';
+import { ownPath } from '../io/own-path.ts';
 import type { BuildJournal } from './journal.ts';
 import type { Login } from './login.ts';
 import type { BuildRequest, MachineAccess } from './request.ts';
@@ -62,20 +63,27 @@ async function offerMachine({ request, machine, login, journal }: FailureMode, e
   );
 }
 
-async function writeAccess(machine: RunningMachine, login: Login, context: Context): Promise<MachineAccess> {
+/** The files go with the machine: the login is of no use without it. */
+async function writeAccess(machine: RunningMachine, { credentials }: Login, context: Context): Promise<MachineAccess> {
   const endpoint = await machine.endpoint(context.signal);
+  const { logs } = context.dirs;
   const access: MachineAccess = {
     build: context.buildId,
     endpoint,
-    username: login.credentials.username,
-    keyFile: join(context.dirs.logs, 'login-key'),
-    knownHostsFile: join(context.dirs.logs, 'known_hosts'),
+    username: credentials.username,
+    keyFile: join(logs, 'login-key'),
+    knownHostsFile: join(logs, 'known_hosts'),
   };
-  const mode = { mode: 0o600 };
-  const [type, key] = login.credentials.hostKey.split(' ');
-  await writeFile(access.keyFile, login.credentials.privateKey, mode);
-  await writeFile(access.knownHostsFile, `[${endpoint.host}]:${endpoint.port} ${type} ${key}\n`, mode);
-  await writeFile(join(context.dirs.logs, ACCESS_FILE), `${JSON.stringify(access, undefined, 2)}\n`, mode);
+  const [type, key] = credentials.hostKey.split(' ');
+  const files = [
+    [access.keyFile, credentials.privateKey],
+    [access.knownHostsFile, `[${endpoint.host}]:${endpoint.port} ${type} ${key}\n`],
+    [join(logs, ACCESS_FILE), `${JSON.stringify(access, undefined, 2)}\n`],
+  ] as const;
+  for (const [path, text] of files) {
+    await ownPath('file', path, context);
+    await writeFile(path, text, { mode: 0o600 });
+  }
   return access;
 }
 

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import {
   type Clock,
-  digestFile,
   isKibError,
   KibError,
+  redactor,
   retry,
   type Sh,
   sh,
@@ -11,7 +11,6 @@ import {
   type Transport,
   withDeadline,
 } from '../core/index.ts';
-import type { StagedFile } from './action-steps.ts';
 import type { ScriptEvent } from './markers.ts';
 import { playScript } from './play-script.ts';
 import type { ScriptStep } from './script.ts';
@@ -98,23 +97,30 @@ export class Guest implements AsyncDisposable {
     if (isTimeout(end, timeoutMs))
       throw new KibError('KIB_ACTION_TIMEOUT', `a script in the guest took over ${timeoutMs} ms:\n${script.masked}`);
     if ((options.okCodes ?? [0]).includes(end.exitCode)) return result;
-    const said = (result.stderr.trim() === '' ? result.stdout : result.stderr).trim().split('\n').slice(-10).join('\n');
+    const output = (result.stderr.trim() === '' ? result.stdout : result.stderr).trim().split('\n').slice(-10).join('\n');
+    const said = redactor(script.secrets)(output);
     throw new KibError('KIB_ACTION_FAILED', `a script in the guest exited with ${end.exitCode}: ${said}`, {
       details: { exitCode: end.exitCode, script: script.masked },
     });
   }
 
-  /** Copies a local file to a new path only the login user may use; remove it when done. */
-  async stage(localPath: string, options: TransferOptions): Promise<StagedFile> {
+  /** Copies a local file to a new path of the login user's, verified; returns the path. Remove it when done. */
+  async stage(localPath: string, options: TransferOptions): Promise<string> {
     const path = `/var/tmp/kib-${randomBytes(8).toString('hex')}`;
-    await (await this.#live(options.signal)).upload(localPath, path, options);
-    return { path, sha256: await digestFile(localPath, 'sha256', options.signal) };
+    const transport = await this.#live(options.signal);
+    try {
+      await transport.upload(localPath, path, options);
+      return path;
+    } catch (error) {
+      await this.remove([path], options.signal);
+      throw error;
+    }
   }
 
   /** Puts a local file at a path of the guest, as root:root 0644. */
   async upload(localPath: string, remotePath: string, options: TransferOptions): Promise<void> {
     const staged = await this.stage(localPath, options);
-    await this.run(sh`chown root:root ${staged.path}; chmod 0644 ${staged.path}; mv -f ${staged.path} ${remotePath}`, {
+    await this.run(sh`chown root:root ${staged}; chmod 0644 ${staged}; mv -f ${staged} ${remotePath}`, {
       ...options,
       timeoutMs: 600_000,
     });

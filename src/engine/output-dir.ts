@@ -1,7 +1,8 @@
 import { constants } from 'node:fs';
-import { access, rename, rm, stat } from 'node:fs/promises';
+import { access, rename, stat } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { type Context, KibError, systemCode } from '../core/index.ts';
+import { ownPath } from '../io/own-path.ts';
 import { folderError, makeFolder } from './folder.ts';
 
 const HINT = 'choose a folder you may write to with --output-dir';
@@ -20,11 +21,7 @@ export interface OutputDir {
 /** Throws KIB_OUTPUT_EXISTS when the folder is there and may not be replaced, KIB_HOST_PERMISSION when it cannot be made. */
 export async function checkOutputDir(outputDir: string, name: string, force: boolean): Promise<void> {
   const final = join(outputDir, name);
-  if (!force && (await exists(final))) {
-    throw new KibError('KIB_OUTPUT_EXISTS', `${final} already holds an image`, {
-      hint: 'add --force to replace it, or choose another --output-dir',
-    });
-  }
+  if (!force && (await exists(final))) throw isThere(final);
   let folder = outputDir;
   while (!(await exists(folder)) && dirname(folder) !== folder) folder = dirname(folder);
   try {
@@ -35,12 +32,12 @@ export async function checkOutputDir(outputDir: string, name: string, force: boo
   }
 }
 
-/** Makes the staging folder; it is removed with the context's scope unless published. */
-export async function makeOutputDir(outputDir: string, name: string, context: Context): Promise<OutputDir> {
+/** Makes the staging folder; it is removed with the context's scope unless published. `publish` throws KIB_OUTPUT_EXISTS unless `force`. */
+export async function makeOutputDir(outputDir: string, name: string, force: boolean, context: Context): Promise<OutputDir> {
   const final = join(outputDir, name);
   const staging = join(outputDir, `.${name}.part-${context.buildId}`);
   await makeFolder(outputDir, { recursive: true, hint: HINT });
-  const keep = await own(staging, context);
+  const keep = await ownPath('folder', staging, context);
   await makeFolder(staging, { hint: HINT });
   return {
     staging,
@@ -49,6 +46,8 @@ export async function makeOutputDir(outputDir: string, name: string, context: Co
     publish: async () => {
       const old = `${staging}.old`;
       const hadOld = await exists(final);
+      // Another build was faster.
+      if (hadOld && !force) throw isThere(final);
       if (hadOld) await rename(final, old);
       try {
         await rename(staging, final);
@@ -58,22 +57,15 @@ export async function makeOutputDir(outputDir: string, name: string, context: Co
       }
       await keep();
       // Not known to the journal any earlier: until here it is the only image the user has.
-      if (hadOld) await own(old, context);
+      if (hadOld) await ownPath('folder', old, context);
     },
   };
 }
 
-/** Makes journal and scope responsible for removing a folder; returns how to keep it after all. */
-async function own(path: string, { scope, journal }: Context): Promise<() => Promise<void>> {
-  const removed = await journal.acquire({ kind: 'path', id: path });
-  const takeBack = scope.defer(`folder ${path}`, async () => {
-    await rm(path, { recursive: true, force: true });
-    await removed();
+function isThere(path: string): KibError {
+  return new KibError('KIB_OUTPUT_EXISTS', `${path} already holds an image`, {
+    hint: 'add --force to replace it, or choose another --output-dir',
   });
-  return async () => {
-    takeBack();
-    await removed();
-  };
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { type Context, digestFile, errorMessage, KibError, type Requirement } from '../core/index.ts';
+import { type Context, digestFile, errorMessage, KibError, maskUrl, type Requirement } from '../core/index.ts';
 import { findChecksum } from '../io/checksum-file.ts';
 import { type HttpClient, withHttp } from '../io/http.ts';
-import { fileNameOf, maskUrl } from '../io/url.ts';
+import { fileNameOf } from '../io/url.ts';
 import { fetchContent } from './content-store.ts';
 import { mapParallel } from './parallel.ts';
 

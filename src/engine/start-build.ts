@@ -72,29 +72,26 @@ async function run(
     const owner = { pid: process.pid, identity: await processIdentity(process.pid, signal) };
     const journal = await BuildJournal.create(join(dirs.logs, 'journal.ndjson'), owner);
     events.root.emit({ type: 'span.start', kind: 'build', name: request.image.os.id });
-    try {
-      const result = await releasing(
-        () => cleanUp(scope, events, clock),
-        async () => {
-          const work = await makeWorkDir(request.cacheHome, id, scope, journal);
-          const context: Context = {
-            buildId: id,
-            signal,
-            clock,
-            span: events.root,
-            scope,
-            journal,
-            dirs: { ...dirs, work },
-            network: request.network ?? {},
-          };
-          return runBuild(request, { journal, phases: () => phases.phases }, context);
-        },
-      );
-      events.root.emit({ type: 'span.end', status: 'ok', ms: clock.now() - started });
-      return { ...result, phases: phases.phases, ms: clock.now() - started };
-    } finally {
-      await journal.close();
-    }
+    const build = async () => {
+      const work = await makeWorkDir(request.cacheHome, id, scope, journal);
+      const context: Context = {
+        buildId: id,
+        signal,
+        clock,
+        span: events.root,
+        scope,
+        journal,
+        dirs: { ...dirs, work },
+        network: request.network ?? {},
+      };
+      return runBuild(request, { journal, phases: () => phases.phases }, context);
+    };
+    const result = await releasing(
+      () => journal.close(),
+      () => releasing(() => cleanUp(scope, events, clock), build),
+    );
+    events.root.emit({ type: 'span.end', status: 'ok', ms: clock.now() - started });
+    return { ...result, phases: phases.phases, ms: clock.now() - started };
   } catch (error) {
     const outcome = outcomeOf(error, signal);
     events.root.emit({

@@ -1,6 +1,14 @@
 import { writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import type { Artifact, BaseImage, BuildPlan, CheckResult, Context, Requirement } from '../core/index.ts';
+import {
+  type Artifact,
+  type BaseImage,
+  type BuildPlan,
+  type CheckResult,
+  type Context,
+  maskUrls,
+  type Requirement,
+} from '../core/index.ts';
 import { writeWhole } from './part-file.ts';
 
 /** What the engine knows when the artifacts are judged. */
@@ -52,9 +60,9 @@ export function manifest(input: ManifestInput) {
   } as const;
 }
 
-/** The manifest as JSON text. Public keys are left to their fingerprints. */
+/** The manifest as JSON text. Public keys are left to their fingerprints; URLs go without login and query. */
 export function manifestText(value: Manifest): string {
-  return `${JSON.stringify(value, (key, member: unknown) => (key === 'armored' ? undefined : member), 2)}\n`;
+  return `${maskUrls(JSON.stringify(value, (key, member: unknown) => (key === 'armored' ? undefined : member), 2))}\n`;
 }
 
 /** Writes manifest.json into the folder of the artifacts and returns its path. */

@@ -1,5 +1,4 @@
-import { type DigestAlgorithm, KibError } from '../core/index.ts';
-import { maskUrl } from './url.ts';
+import { type DigestAlgorithm, KibError, maskUrl } from '../core/index.ts';
 
 export interface ChecksumQuery {
   /** File name to look for. */

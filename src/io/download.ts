@@ -1,11 +1,10 @@
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { type DigestAlgorithm, formatBytes, KibError, MiB, throwIfAborted } from '../core/index.ts';
+import { type DigestAlgorithm, formatBytes, KibError, MiB, maskUrl, throwIfAborted } from '../core/index.ts';
 import { type Digested, Hasher } from './hash.ts';
 import type { HttpClient, HttpResponse, RequestOptions } from './http.ts';
 import { diskError, diskFull } from './http-error.ts';
 import { PartFile, removePart } from './part-file.ts';
-import { maskUrl } from './url.ts';
 
 export interface DownloadRequest extends RequestOptions {
   readonly url: string;

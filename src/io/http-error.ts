@@ -1,5 +1,4 @@
-import { errorMessage, isKibError, KibError, systemCode } from '../core/index.ts';
-import { maskUrl } from './url.ts';
+import { errorMessage, isKibError, KibError, maskUrl, systemCode } from '../core/index.ts';
 
 const RETRYABLE_STATUS = new Set([408, 425, 429, 500, 502, 503, 504]);
 
@@ -66,6 +65,21 @@ export function diskFull(path: string, missing?: string, cause?: unknown): KibEr
     hint: 'free some space, or choose another cache folder with XDG_CACHE_HOME; the download goes on where it stopped',
     cause,
   });
+}
+
+/** Whether the server said that there is no such file, or not any more. */
+export function isGone(error: unknown): boolean {
+  return statusOf(error) === 404 || statusOf(error) === 410;
+}
+
+/** Whether there was no answer, or one that says the server is out of order. */
+export function isNetworkFailure(error: unknown): boolean {
+  return isKibError(error) && error.code === 'KIB_HTTP' && (statusOf(error) ?? 500) >= 500;
+}
+
+function statusOf(error: unknown): number | undefined {
+  const status = isKibError(error) ? error.details['status'] : undefined;
+  return typeof status === 'number' ? status : undefined;
 }
 
 /** What the failure itself asks to wait, in milliseconds. */

@@ -1,5 +1,5 @@
-import { KibError } from '../core/index.ts';
-import { decodePart, maskUrl } from './url.ts';
+import { KibError, maskUrl } from '../core/index.ts';
+import { decodePart } from './url.ts';
 
 /** Where a redirect leads. Throws KIB_HTTP for anything but http and https, and for leaving https. */
 export function redirect(from: URL, location: string): URL {

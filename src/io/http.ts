@@ -1,10 +1,9 @@
 import { addAbortSignal, type Readable } from 'node:stream';
 import { type Dispatcher, request } from 'undici';
-import { type Clock, type Context, KibError, retry, throwIfAborted, withDeadline } from '../core/index.ts';
+import { type Clock, type Context, KibError, maskUrl, retry, throwIfAborted, withDeadline } from '../core/index.ts';
 import { requestedDelay, statusError, transferError } from './http-error.ts';
 import { authorization, httpUrl, redirect } from './http-target.ts';
 import { openDispatcher } from './network.ts';
-import { maskUrl } from './url.ts';
 
 /** How long a server may be silent. */
 export interface HttpDeadlines {

@@ -1,8 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { rootCertificates } from 'node:tls';
 import { EnvHttpProxyAgent } from 'undici';
-import { configError, errorMessage, KibError, type NetworkSettings } from '../core/index.ts';
-import { maskUrl } from './url.ts';
+import { configError, errorMessage, KibError, maskUrl, type NetworkSettings } from '../core/index.ts';
 
 /**
  * Settings from the variables curl(1) reads: http_proxy, https_proxy, all_proxy, no_proxy, lower case first. SSL_CERT_FILE names more

@@ -7,6 +7,8 @@ export const TOOLS = {
   'qemu-system-aarch64': { apt: ['qemu-system-arm'], dnf: ['qemu-system-aarch64-core'], brew: ['qemu'] },
   swtpm: { apt: ['swtpm'], dnf: ['swtpm'], brew: ['swtpm'] },
   xorriso: { apt: ['xorriso'], dnf: ['xorriso'], brew: ['xorriso'] },
+  ps: { apt: ['procps'], dnf: ['procps-ng'] },
+  ssh: { apt: ['openssh-client'], dnf: ['openssh-clients'] },
   gpgv: { apt: ['gpgv'], dnf: ['gnupg2'], brew: ['gnupg'] },
   mmdebstrap: { apt: ['mmdebstrap'], dnf: ['mmdebstrap'] },
   'apt-get': { apt: ['apt'], dnf: ['apt'] },

@@ -1,13 +1,3 @@
-/** A URL for people: without user, password, query and fragment, any of which may be a secret. */
-export function maskUrl(url: string | URL): string {
-  const text = String(url);
-  if (!URL.canParse(text)) return text.replace(/\/\/[^/@]*@/, '//***@');
-  const parsed = new URL(text);
-  const user = parsed.username === '' && parsed.password === '' ? '' : '***@';
-  const query = parsed.search === '' ? '' : '?***';
-  return `${parsed.protocol}//${user}${parsed.host}${parsed.pathname}${query}`;
-}
-
 /** The last part of a URL's path, decoded: `SHA256SUMS`. The host where the path is empty. */
 export function fileNameOf(url: string): string {
   const { pathname, host } = new URL(url);

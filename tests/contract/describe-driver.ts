@@ -215,9 +215,9 @@ export function describeDriver<O>({ driver, options, ...the }: DriverCase<O>): v
   });
 }
 
-/** Waits until the guest has said `greeting` on its console. */
-export async function greeted(machine: RunningMachine, greeting: string): Promise<void> {
-  for await (const line of machine.console?.lines(AbortSignal.timeout(30_000)) ?? []) if (line.includes(greeting)) return;
+/** Waits until the guest has said `greeting` on its console; returns the line. */
+export async function greeted(machine: RunningMachine, greeting: string): Promise<string> {
+  for await (const line of machine.console?.lines(AbortSignal.timeout(30_000)) ?? []) if (line.includes(greeting)) return line;
   throw new Error(`the guest did not say ${greeting}; last lines: ${(await machine.console?.tail(10))?.join(' | ')}`);
 }
 

@@ -1,5 +1,5 @@
 import { type SpawnOptions, spawn } from 'node:child_process';
-import { chown, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { chown, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -9,12 +9,15 @@ import { qemu } from '../../drivers/qemu/driver.ts';
 import { collectGarbage } from '../../src/engine/gc.ts';
 import { convert } from '../../src/io/qemu-img.ts';
 import { filesBelow, listeningPorts, processesWith } from '../support/leftovers.ts';
+import { testContext } from '../support/test-context.ts';
 import { TINY_GUEST_LINES, tinyGuest, tinyGuestRequest } from '../support/tiny-guest.ts';
-import { describeDriver } from './describe-driver.ts';
+import { describeDriver, greeted } from './describe-driver.ts';
+
+const defaults = qemu.options.parse({});
 
 describeDriver({
   driver: qemu,
-  options: qemu.options.parse({}),
+  options: defaults,
   guest: async (dir) => tinyGuestRequest(join(dir, 'guest.img')),
   deafGuest: async (dir) => tinyGuestRequest(join(dir, 'deaf.img'), { deaf: true }),
   greeting: TINY_GUEST_LINES[1],
@@ -54,13 +57,13 @@ describe('a process that runs a machine', () => {
 
   it('leaves after kill -9 what gc finds and removes', async () => {
     const build = `killed-${process.pid}`;
-    const { child, said, ended } = start(build, 'wait');
+    const { child, said, ended } = start(build, 'wait', { detached: true });
     const { port } = await said();
     const gc = () => collectGarbage({ stateHome: root, drivers: [qemu], dryRun: false, signal: new AbortController().signal });
     expect((await gc()).builds).toMatchObject([{ id: build, status: 'running' }]);
-    child.kill('SIGKILL');
+    // The whole process group, as Ctrl-C does it: the machine and its TPM are in sessions of their own.
+    process.kill(-Number(child.pid), 'SIGKILL');
     expect(await ended).toBe('SIGKILL');
-    // The machine and its TPM are in a session of their own.
     expect(processesWith(build)).toHaveLength(2);
     expect(listeningPorts()).toContain(port);
     const report = await gc();
@@ -80,5 +83,87 @@ describe('a process that runs a machine', () => {
     expect(await said()).toMatchObject({ uid: others });
     expect(await said()).toMatchObject({ held: [] });
     expect(await ended).toBe(0);
+  });
+});
+
+describe('QEMU launches', () => {
+  let dir: string;
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'kib-launch-'));
+  });
+  afterEach(() => rm(dir, { recursive: true, force: true }));
+
+  const variants = [
+    { tpm: true, diskInterface: 'scsi' },
+    { diskInterface: 'sata', networkModel: 'e1000e', cache: 'writeback', display: 'vnc' },
+    { diskInterface: 'nvme', networkModel: 'vmxnet3', cache: 'none', watchdog: false, sandbox: false, discard: false },
+    { machineType: 'q35', cpuModel: 'Haswell', accelerator: 'tcg', args: ['-device', 'pvpanic'] },
+  ] as const;
+
+  it.for(variants)('with %o', async (options) => {
+    await using context = await testContext();
+    const request = await tinyGuestRequest(join(dir, 'guest,1.img'));
+    await using machine = await qemu.launch(request, qemu.options.parse(options), context);
+    expect(await greeted(machine, TINY_GUEST_LINES[1])).toBe(TINY_GUEST_LINES[1]);
+  });
+
+  it('with UEFI, whose variables are a copy', async ({ skip }) => {
+    const [found] = (await qemu.doctor(defaults, { arch: 'amd64', firmware: 'uefi' }, new AbortController().signal)).slice(-1);
+    if (found?.status !== 'ok') skip('no UEFI firmware is installed');
+    await using context = await testContext();
+    const request = await tinyGuestRequest(join(dir, 'guest.img'));
+    const machine = await qemu.launch({ ...request, machine: { ...request.machine, firmware: 'uefi' } }, defaults, context);
+    const commands = await readFile(join(context.dirs.logs, 'commands.log'), 'utf8');
+    expect(commands).toMatch(/filename=\S+OVMF_CODE\S+,read-only=on/i);
+    expect(commands).toContain(`filename=${context.dirs.work}`);
+    await machine[Symbol.asyncDispose]();
+  });
+
+  it('from a disk that lies inside another file', async () => {
+    const request = await tinyGuestRequest(join(dir, 'guest.img'));
+    const inside = join(dir, 'inside.bin');
+    await writeFile(inside, Buffer.concat([Buffer.alloc(1024, 'x'), tinyGuest(), Buffer.alloc(10_240, 'y')]));
+    const base = { path: inside, format: 'raw', offset: 1024, bytes: tinyGuest().length } as const;
+    await using context = await testContext();
+    await using machine = await qemu.launch({ ...request, base }, defaults, context);
+    expect(await greeted(machine, TINY_GUEST_LINES[1])).toBe(TINY_GUEST_LINES[1]);
+  });
+
+  it('know a guest that was ended from one that powered itself off', async () => {
+    await using context = await testContext();
+    const machine = await qemu.launch(await tinyGuestRequest(join(dir, 'guest.img')), defaults, context);
+    // QEMU exits with 0 after this, too.
+    process.kill(Number(machine.id.split(' ').at(-1)), 'SIGTERM');
+    await expect(machine.exited).rejects.toThrow(/terminating on signal 15/);
+    const shutdown = machine.shutdown({ graceMs: 1000, signal: context.signal });
+    await expect(shutdown).rejects.toMatchObject({ code: 'KIB_QEMU_EXITED' });
+  });
+
+  const failures = [
+    [{ binary: 'no-such-qemu' }, {}, 'KIB_QEMU_MISSING', 'no-such-qemu is not installed'],
+    [{ binary: '/bin/true' }, {}, 'KIB_QEMU_MISSING', 'does not say that it is QEMU'],
+    [{ machineType: 'q36' }, {}, 'KIB_DRIVER_CANNOT', 'no machine type q36'],
+    [{ args: ['-no-such-option'] }, {}, 'KIB_QEMU_EXITED', '-no-such-option: invalid option'],
+    [{ cpuModel: 'Cray-1', accelerator: 'tcg' }, {}, 'KIB_QEMU_EXITED', 'Cray-1'],
+    [{ cpuModel: 'Nehalem' }, { machine: { x86Level: 3 } }, 'KIB_DRIVER_CANNOT', 'needs x86-64-v3'],
+    [{}, { machine: { diskBytes: 512 } }, 'KIB_DRIVER_CANNOT', 'wanted a disk of 512 B, but the base already has 1.0 MiB'],
+    [{}, { base: { format: 'qcow2' } }, 'KIB_DRIVER_CANNOT', 'cannot be opened as qcow2'],
+    [{}, { base: { path: '/no/such/base' } }, 'KIB_DRIVER_CANNOT', 'No such file'],
+    [{}, { machine: { arch: 'arm64', firmware: 'bios' } }, 'KIB_DRIVER_CANNOT', 'no BIOS for arm64'],
+  ] as const;
+
+  it.for(failures)('fail with %o %o as %s: %s', async ([options, change, code, message]) => {
+    await using context = await testContext();
+    const request = await tinyGuestRequest(join(dir, 'guest.img'));
+    const wrong = {
+      ...request,
+      machine: { ...request.machine, ...('machine' in change ? change.machine : {}) },
+      base: { ...request.base, ...('base' in change ? change.base : {}) },
+    };
+    const launching = qemu.launch(wrong, qemu.options.parse(options), context);
+    await expect(launching).rejects.toMatchObject({ code, message: expect.stringContaining(message) as string });
+    expect(context.journal.held).toEqual([]);
+    expect(filesBelow(context.dirs.work)).toEqual([]);
+    expect(processesWith(context.buildId)).toEqual([]);
   });
 });

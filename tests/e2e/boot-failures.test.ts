@@ -73,7 +73,7 @@ describe('a machine that cannot come up says why, long before a deadline', () =>
   });
 
   it('a boot loader without its files', async () => {
-    const { error } = await failToBoot(await variant('no-kernel', ['rm /boot/grub/grub.cfg']));
+    const { error } = await failToBoot(await variant('no-kernel', ['rm /boot/grub/grub.cfg']), 'uefi');
     expect(error.code).toBe('KIB_BOOT_LOADER');
   });
 

@@ -29,7 +29,7 @@ const ACTIONS: readonly (PlannedAction & ScriptAction)[] = [
     owner: 'root:root',
   },
 ];
-const staged = new Map([[url, { path: '/var/tmp/kib-1', sha256: 'ab'.repeat(32) }]]);
+const staged = new Map([[url, '/var/tmp/kib-1']]);
 const steps = ACTIONS.map((action) => actionStep(action, staged, 2));
 
 describe('the script of a layer', () => {

@@ -124,6 +124,6 @@ function printResult(
   options: BuildOptions,
   renderReport: (result: BuildResult, options: { colour: boolean }) => string,
 ): void {
-  if (options.json === true) cli.io.stdout.write(`${JSON.stringify({ v: 1, type: 'result', build: result.id, result })}\n`);
+  if (options.json === true) cli.print(JSON.stringify({ v: 1, type: 'result', build: result.id, result }));
   else cli.print(renderReport(result, { colour: wantsColour(cli.io.env, cli.io.stdout) }));
 }

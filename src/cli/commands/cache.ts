@@ -6,6 +6,9 @@ import type { Cli } from '../cli.ts';
 import { cacheHome } from '../io.ts';
 import { table } from '../table.ts';
 
+/** Everything else in the cache folder belongs to builds that run now. */
+const KEPT = ['bases', 'downloads'];
+
 interface CacheEntry {
   /** Relative to the cache folder: `downloads/sha256-…`, `bases/…`. */
   readonly path: string;
@@ -22,7 +25,8 @@ export function cacheCommand(cli: Cli): Command {
     .option('--json', 'as JSON')
     .action(async (options: { readonly json?: boolean }) => {
       const dir = cacheHome(cli.io.env);
-      const entries = (await files(dir, '')).toSorted((a, b) => b.bytes - a.bytes);
+      const found = await Promise.all(KEPT.map((kept) => files(dir, kept)));
+      const entries = found.flat().toSorted((a, b) => b.bytes - a.bytes);
       if (options.json === true) {
         cli.printJson({ dir, entries });
         return;

@@ -6,7 +6,7 @@ import { run } from '../../io/process.ts';
 import { findProgram } from '../../io/programs.ts';
 import type { Cli } from '../cli.ts';
 import { checkHost, type HostCheck } from '../host-checks.ts';
-import { type HostFacts, installMissing } from '../host-packages.ts';
+import { detectManager, type HostFacts, type HostManager, installUntilNothingNew } from '../host-packages.ts';
 
 interface DoctorOptions {
   readonly driver?: string;
@@ -24,7 +24,7 @@ export function doctorCommand(cli: Cli): Command {
     .addOption(
       new Option('--arch <arch>', 'architecture of the images to build')
         .choices(['amd64', 'arm64'])
-        .default(process.arch === 'arm64' ? 'arm64' : 'amd64', 'this host’s'),
+        .default(hostArch(), 'this host’s'),
     )
     .option('--install', 'install what is missing, with apt, dnf or brew (through sudo when not root)')
     .option('--json', 'the findings as JSON')
@@ -41,33 +41,52 @@ async function doctor(cli: Cli, options: DoctorOptions): Promise<void> {
     });
   }
   const look = () => checkHost({ registry, drivers, arch: options.arch, io: cli.io });
-  let checks = await look();
-  if (options.install === true) {
-    const installed = await installMissing({
-      findings: checks.flatMap(({ findings }) => findings),
-      host: await hostFacts(),
-      isRoot: cli.io.isRoot,
-      run: async ([program = '', ...args]) => {
-        await run(program, args, { signal: cli.io.signal, onLine: (line) => cli.say(`  ${line}`) });
-      },
-      say: (line) => cli.say(line),
-    });
-    if (installed.length > 0) checks = await look();
-  }
+  const host = await hostFacts();
+  const checks =
+    options.install === true
+      ? await installUntilNothingNew(look, {
+          host,
+          isRoot: cli.io.isRoot,
+          run: async ([program = '', ...args]) => {
+            await run(program, args, { signal: cli.io.signal, onLine: (line) => cli.say(`  ${line}`) });
+          },
+          say: (line) => cli.say(line),
+        })
+      : await look();
   if (options.json === true) cli.printJson(checks);
-  else cli.print(checks.map((check) => checkText(check, cli)).join('\n'));
+  else cli.print(await checksText(checks, host, options, cli));
   const isMissing = checks.some(({ findings }) => findings.some(({ status }) => status === 'missing'));
   if (isMissing) cli.exitCode = EXIT_STATUS.environment;
 }
 
-function checkText({ title, findings }: HostCheck, cli: Cli): string {
+async function checksText(checks: readonly HostCheck[], host: HostFacts, options: DoctorOptions, cli: Cli): Promise<string> {
+  const manager = await detectManager(host);
+  const canInstall = checks.some(({ findings }) => findings.some((finding) => packagesOf(finding, manager).length > 0));
+  const arch = options.arch === hostArch() ? [] : ['--arch', options.arch];
+  const install = ['hint: kib-native doctor --install', ...arch].join(' ');
+  return [...checks.map((check) => checkText(check, manager, cli)), ...(canInstall ? [install] : [])].join('\n');
+}
+
+function packagesOf({ status, packages }: Finding, manager: HostManager | undefined): readonly string[] {
+  return status === 'ok' || manager === undefined ? [] : (packages?.[manager] ?? []);
+}
+
+function checkText({ title, findings }: HostCheck, manager: HostManager | undefined, cli: Cli): string {
   const { bold, green, yellow, red, dim } = cli.colours;
   const colour = { ok: green, warning: yellow, missing: red };
-  const lines = findings.flatMap((finding: Finding) => [
-    `  ${colour[finding.status](STATUS_MARKS[finding.status])} ${finding.name}: ${finding.detail}`,
-    ...(finding.status === 'ok' || finding.fix === undefined ? [] : [dim(`      ${finding.fix}`)]),
-  ]);
+  const lines = findings.flatMap((finding: Finding) => {
+    const packages = packagesOf(finding, manager).join(' ');
+    const fix = packages === '' ? finding.fix : `${manager}: ${packages}`;
+    return [
+      `  ${colour[finding.status](STATUS_MARKS[finding.status])} ${finding.name}: ${finding.detail}`,
+      ...(finding.status === 'ok' || fix === undefined ? [] : [dim(`      ${fix}`)]),
+    ];
+  });
   return [bold(title), ...lines].join('\n');
+}
+
+function hostArch(): Arch {
+  return process.arch === 'arm64' ? 'arm64' : 'amd64';
 }
 
 async function hostFacts(): Promise<HostFacts> {

@@ -1,7 +1,7 @@
-import type { BaseSource, Context, Digest } from '../../core/index.ts';
+import { type BaseSource, type Context, type Digest, maskUrl } from '../../core/index.ts';
 import { findChecksum } from '../../io/checksum-file.ts';
 import type { HttpClient } from '../../io/http.ts';
-import { fileNameOf, maskUrl } from '../../io/url.ts';
+import { fileNameOf } from '../../io/url.ts';
 import { MAX_CHECKSUM_BYTES } from '../requirements.ts';
 import { signedText } from './signed-text.ts';
 

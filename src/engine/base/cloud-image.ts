@@ -1,6 +1,6 @@
-import { type BaseImage, type BaseSource, type Context, isKibError, KibError } from '../../core/index.ts';
+import { type BaseImage, type BaseSource, type Context, KibError, maskUrl } from '../../core/index.ts';
 import { withHttp } from '../../io/http.ts';
-import { maskUrl } from '../../io/url.ts';
+import { isGone } from '../../io/http-error.ts';
 import { fetchContent } from '../content-store.ts';
 import { resolveChecksum } from './checksum.ts';
 import { probeImage } from './probe.ts';
@@ -12,7 +12,7 @@ export async function cloudImageBase(source: CloudImage, context: Context): Prom
   return withHttp(context, async (http) => {
     const { digest, facts } = await resolveChecksum(source, http, context);
     const { path, sha256, bytes } = await fetchContent({ url: source.url, digest }, http, context).catch((error: unknown) => {
-      throw isWithdrawn(error) ? withdrawn(source, error) : error;
+      throw isGone(error) ? withdrawn(source, error) : error;
     });
     await probeImage(path, source.format, context);
     return {
@@ -24,10 +24,6 @@ export async function cloudImageBase(source: CloudImage, context: Context): Prom
       facts: { url: maskUrl(source.url), digest: `${digest.algorithm}:${digest.hex}`, ...facts },
     };
   });
-}
-
-function isWithdrawn(error: unknown): boolean {
-  return isKibError(error) && (error.details['status'] === 404 || error.details['status'] === 410);
 }
 
 // Distributors delete dated releases after some months.

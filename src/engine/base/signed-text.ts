@@ -1,12 +1,20 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { type Context, errorMessage, isKibError, KibError, type Signature, sha256, systemCode } from '../../core/index.ts';
+import {
+  type Context,
+  errorMessage,
+  isKibError,
+  KibError,
+  maskUrl,
+  type Signature,
+  sha256,
+  systemCode,
+} from '../../core/index.ts';
 import type { HttpClient } from '../../io/http.ts';
-import { diskError } from '../../io/http-error.ts';
+import { diskError, isGone, isNetworkFailure } from '../../io/http-error.ts';
 import { verifyClearsigned, verifyDetached } from '../../io/openpgp.ts';
 import { withTemporaryFile } from '../../io/temporary-file.ts';
-import { maskUrl } from '../../io/url.ts';
 import { MAX_CHECKSUM_BYTES } from '../requirements.ts';
 
 /** A signed text as it came from the network. */
@@ -50,7 +58,7 @@ async function fetchDocument(url: string, signature: Signature, http: HttpClient
   const document = await http.bytes(url, limits);
   if (signature.kind === 'clearsigned') return { document, signature: undefined };
   const bytes = await http.bytes(signature.url, limits).catch((error: unknown) => {
-    throw isMissing(error) ? unsigned(signature.url, error) : error;
+    throw isGone(error) ? unsigned(signature.url, error) : error;
   });
   return { document, signature: bytes };
 }
@@ -98,17 +106,6 @@ async function findKept(url: string, context: Context): Promise<(SignedDocument 
 
 function keptPath(url: string, { dirs }: Context): string {
   return join(dirs.cache, 'checksums', `${sha256(url)}.json`);
-}
-
-/** No answer, or one that says the server is out of order; not one that says there is no such file. */
-function isNetworkFailure(error: unknown): boolean {
-  if (!isKibError(error) || error.code !== 'KIB_HTTP') return false;
-  const { status } = error.details;
-  return typeof status !== 'number' || status >= 500;
-}
-
-function isMissing(error: unknown): boolean {
-  return isKibError(error) && (error.details['status'] === 404 || error.details['status'] === 410);
 }
 
 function unsigned(url: string, cause: unknown): KibError {

@@ -70,10 +70,15 @@ describe('seed', () => {
 
 describe('cache', () => {
   it('lists files, the largest first', async () => {
-    const files = { 'c/kib-native/downloads/small': 'x', 'c/kib-native/bases/large': new Uint8Array(1 << 20).fill(1) };
+    const files = {
+      'c/kib-native/downloads/small': 'x',
+      'c/kib-native/bases/large': new Uint8Array(1 << 20).fill(1),
+      'c/kib-native/work/20261120-031500-debian13-4f2a/scratch': 'x',
+    };
     const cwd = await workspace(files);
     const { stdout } = await cli(['cache', 'ls', '--json'], { cwd, env: { XDG_CACHE_HOME: join(cwd, 'c') } });
     expect(JSON.parse(stdout)).toMatchObject({ entries: [{ path: 'bases/large' }, { path: 'downloads/small' }] });
+    expect(stdout).not.toContain('scratch');
     expect((await cli(['cache'])).stdout).toMatch(/0 B in 0 files/);
   });
 });

@@ -4,6 +4,7 @@ import {
   type HostFacts,
   installCommands,
   installMissing,
+  installUntilNothingNew,
   wantedPackages,
 } from '../../../src/cli/host-packages.ts';
 import { type Finding, isKibError } from '../../../src/core/index.ts';
@@ -112,5 +113,30 @@ describe('installMissing', () => {
       message: expect.stringMatching(message) as string,
       hint: expect.stringMatching(hint) as string,
     });
+  });
+});
+
+describe('installUntilNothingNew', () => {
+  it('installs what only shows once something else is there, and tries nothing twice', async () => {
+    const ran: string[] = [];
+    const checks = await installUntilNothingNew(
+      () =>
+        Promise.resolve([
+          ran.length === 0
+            ? { findings: [missing('QEMU', ['qemu-system-x86'])] }
+            : { findings: [missing('firmware', ['ovmf']), missing('QEMU', ['qemu-system-x86'])] },
+        ]),
+      {
+        host: host(['apt-get'], 'ID=debian'),
+        isRoot: true,
+        run: (argv) => {
+          if (argv.includes('install')) ran.push(argv.at(-1) ?? '');
+          return Promise.resolve();
+        },
+        say: () => {},
+      },
+    );
+    expect(ran).toEqual(['qemu-system-x86', 'ovmf']);
+    expect(checks.flatMap(({ findings }) => findings.map(({ name }) => name))).toEqual(['firmware', 'QEMU']);
   });
 });

@@ -45,10 +45,10 @@ describe('mistakes', () => {
   it.each([
     [['bild'], "error KIB_USAGE: unknown command 'bild'\nhint: did you mean build?\n"],
     [['validate', 'debian13', '--formt', 'raw'], "error KIB_USAGE: unknown option '--formt'\nhint: did you mean --format?\n"],
-    [['build'], "error KIB_USAGE: missing required argument 'image'\nhint: kib-native --help\n"],
+    [['build'], "error KIB_USAGE: missing required argument 'image'\nhint: kib-native build --help\n"],
     [
       ['build', 'debian13', '--on-error', 'explode'],
-      "error KIB_USAGE: option '--on-error <what>' argument 'explode' is invalid. Allowed choices are cleanup, keep, shell.\nhint: kib-native --help\n",
+      "error KIB_USAGE: option '--on-error <what>' argument 'explode' is invalid. Allowed choices are cleanup, keep, shell.\nhint: kib-native build --help\n",
     ],
     [
       ['build', 'debian13', '--on-error', 'shell'],

@@ -163,7 +163,7 @@ describe('reports', () => {
   it('a base file that is not what it is said to be', async () => {
     const files = { 'disk.qcow2': 'not a disk image at all, really', 'big.raw': new Uint8Array(3 * 1024 * 1024) };
     expect(await report({ files, targets: ['debian13'], vars: ['base.file=disk.qcow2'] })).toMatchInlineSnapshot(
-      `"--var base.file: <dir>/disk.qcow2 cannot be used: it is not a qcow2 image, but base.format says qcow2"`,
+      `"--var base.file: <dir>/disk.qcow2 cannot be used: it is not a qcow2 image; base.format may be raw or vmdk"`,
     );
     expect(await report({ files, targets: ['debian13'], vars: ['base.file=none.qcow2'] })).toMatchInlineSnapshot(
       `"--var base.file: <dir>/none.qcow2 does not exist"`,
@@ -171,6 +171,13 @@ describe('reports', () => {
     expect(
       await report({ files, targets: ['debian13'], vars: ['base.file=big.raw', 'base.format=raw', 'disk=2MiB'] }),
     ).toMatchInlineSnapshot(`"--var disk: is smaller than the base: 2.0 MiB for a base of 3.0 MiB"`);
+  });
+
+  it('a folder of Kubernetes releases that is not there', async () => {
+    const vars = ['kubernetes.source=dir', 'kubernetes.dir=mirror'];
+    expect(await report({ targets: ['debian13'], vars })).toMatch(/^--var kubernetes\.dir: \S+mirror is no folder$/);
+    expect(await report({ targets: ['debian13'], vars, files: { mirror: 'a file' } })).toMatch(/is no folder$/);
+    expect((await configured({ targets: ['debian13'], vars, files: { 'mirror/release': '' } })).images).toHaveLength(1);
   });
 
   it('a target that is neither a name nor a file', async () => {

@@ -1,3 +1,5 @@
+import { symlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { loadImages } from '../../../src/config/load.ts';
 import { workspace } from '../../support/workspace.ts';
@@ -37,6 +39,13 @@ describe('data files', () => {
     expect(await problemsOf('node.yaml', content)).toEqual(expected);
   });
 
+  it('says that a link leads nowhere', async () => {
+    const cwd = await workspace();
+    await symlink('gone.yaml', join(cwd, 'node.yaml'));
+    const [image] = await loadImages('node.yaml', { catalog: [], cwd });
+    expect(image?.document.problems[0]).toMatchObject({ message: 'is a symbolic link to a file that does not exist' });
+  });
+
   it('says that a folder is no file', async () => {
     const [image] = await load('node.yaml', { 'node.yaml/inside': '' });
     expect(image?.document.problems[0]?.message).toBe('is a folder; want a file');
@@ -55,16 +64,21 @@ describe('modules', () => {
     expect(images.map(({ document }) => document.value)).toEqual([{ image: 'debian13', cpus: 3 }]);
   });
 
-  it('reads TypeScript in a folder without package.json', async () => {
-    const images = await load('images.ts', { 'images.ts': `export default ${image} as const;` });
+  it('reads TypeScript that imports packages made of modules alone, in a folder without package.json', async () => {
+    const images = await load('images.ts', {
+      'images.ts': `import { cpus } from 'only-esm'; export default { image: 'debian13', cpus } as const;`,
+      'node_modules/only-esm/package.json': '{"type":"module","exports":{"import":"./index.js"}}',
+      'node_modules/only-esm/index.js': 'export const cpus = 3;',
+    });
     expect(images.map(({ document }) => document.value)).toEqual([{ image: 'debian13', cpus: 3 }]);
   });
 
   it('reads a list, a promise, and recipes that come along', async () => {
-    const text = `export const recipes = [{ name: 'mine' }]; export default Promise.resolve([${image}, { image: 'rocky10' }, 5]);`;
+    const recipe = `{ name: 'mine', summary: '', params: { safeParse() {} }, steps: () => [] }`;
+    const text = `export const recipes = [${recipe}]; export default Promise.resolve([${image}, { image: 'rocky10' }, 5]);`;
     const images = await load('images.mjs', { 'images.mjs': text });
     expect(images.map(({ document }) => document.label)).toEqual(['images.mjs[0]', 'images.mjs[1]', 'images.mjs[2]']);
-    expect(images[0]?.recipes).toEqual([{ name: 'mine' }]);
+    expect(images[0]?.recipes.map(({ name }) => name)).toEqual(['mine']);
     expect(images[2]?.document.problems[0]?.message).toBe('must hold settings such as image: debian13, got 5');
   });
 
@@ -72,7 +86,15 @@ describe('modules', () => {
     ['throws', 'throw new Error("no luck")', /cannot be loaded: no luck/],
     ['does not parse', 'export default {', /cannot be loaded: /],
     ['has no default export', 'export const a = 1', /has no default export; want export default defineImage/],
+    ['has a function for an image', 'export default () => ({})', /must hold settings such as image: debian13, got a function/],
+    ['exports an empty list', 'export default []', /exports an empty list; want at least one image/],
     ['exports recipes that are no list', 'export const recipes = 1; export default {}', /export recipes must be a list/],
+    [
+      'exports something else as a recipe',
+      'export const recipes = [{ name: "x" }]; export default {}',
+      /recipes\[0\] is no recipe/,
+    ],
+    ['exports something else as a driver', 'export const drivers = [null]; export default {}', /drivers\[0\] is no driver/],
   ])('says so when a module %s', async (_, text, expected) => {
     expect((await problemsOf('images.mjs', text))[0]).toMatch(expected);
   });

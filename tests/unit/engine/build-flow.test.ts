@@ -99,13 +99,15 @@ describe('a build whose action fails', () => {
     const journal = await journalOf(home, id);
     const work = join(home.cacheHome, 'work', id);
     expect(journal).toMatchObject({ isKept: true, isEnded: true });
+    const logs = join(home.stateHome, 'builds', id);
+    const login = ['ssh.json', 'known_hosts', 'login-key'].map((name) => join(logs, name));
     expect(journal.held).toEqual([
+      ...login.map((path) => ({ kind: 'path', id: path })),
       { kind: 'fake:machine', id: 'fake-1' },
       { kind: 'path', id: work },
     ]);
     expect(events).toContainEqual(expect.objectContaining({ type: 'warning', code: 'KIB_KEPT' }));
 
-    const logs = join(home.stateHome, 'builds', id);
     const access = JSON.parse(await readFile(join(logs, 'ssh.json'), 'utf8')) as MachineAccess;
     expect(access).toEqual({
       build: id,
@@ -114,9 +116,7 @@ describe('a build whose action fails', () => {
       keyFile: join(logs, 'login-key'),
       knownHostsFile: join(logs, 'known_hosts'),
     });
-    for (const path of [access.keyFile, access.knownHostsFile, join(logs, 'ssh.json')]) {
-      expect((await stat(path)).mode & 0o777).toBe(0o600);
-    }
+    for (const path of login) expect((await stat(path)).mode & 0o777).toBe(0o600);
     expect(await readFile(access.knownHostsFile, 'utf8')).toMatch(/^\[127\.0\.0\.1\]:\d+ ssh-ed25519 \S+\n$/);
     // A connection left open would keep the process of a finished build alive.
     await vi.waitFor(() => expect(home.fake.running.get('fake-1')?.openConnections()).toBe(0));
@@ -126,6 +126,7 @@ describe('a build whose action fails', () => {
     expect(await exists(work)).toBe(true);
     expect((await collectGarbage({ ...gc, builds: [id] })).builds).toMatchObject([{ status: 'collected' }]);
     expect([home.fake.running.size, await exists(work)]).toEqual([0, false]);
+    expect(await Promise.all(login.map(exists))).toEqual([false, false, false]);
   });
 
   it('opens a shell on the machine when asked to, and cleans up behind it', async () => {

@@ -93,12 +93,12 @@ describe('requireChecks', () => {
       { ...result, name: 'b', ok: true },
       { ...result, name: 'c', ok: false },
     ];
-    expect(() => requireChecks(results, 'the finished image')).toThrow(
+    expect(() => requireChecks(results, 'the finished image', 'look')).toThrow(
       'the finished image failed 2 of 3 checks:\n  a: t: d\n  c: t: d',
     );
   });
 
   it('is content when none failed', () => {
-    expect(() => requireChecks([{ ...result, name: 'a', ok: true }], 'x')).not.toThrow();
+    expect(() => requireChecks([{ ...result, name: 'a', ok: true }], 'x', 'look')).not.toThrow();
   });
 });

@@ -16,7 +16,7 @@ let context: TestContext;
 
 async function start(options: TestSshServerOptions = {}): Promise<void> {
   server = await startSshServer(options);
-  context = await testContext({ buildId: 'b1' });
+  context = await testContext();
   guest = await Guest.connect(
     {
       connect: (signal) => connectSsh(server.endpoint, server.credentials, { signal, clock: systemClock, readyTimeoutMs: 5000 }),
@@ -27,12 +27,20 @@ async function start(options: TestSshServerOptions = {}): Promise<void> {
   );
 }
 
-beforeEach(() => start());
-afterEach(async () => {
+async function stop(): Promise<void> {
   await guest[Symbol.asyncDispose]();
   await server[Symbol.asyncDispose]();
   await context[Symbol.asyncDispose]();
-});
+}
+
+/** The same with another server. */
+async function restart(options: TestSshServerOptions): Promise<void> {
+  await stop();
+  await start(options);
+}
+
+beforeEach(() => start());
+afterEach(stop);
 
 let count = 0;
 function plan(action: PrimitiveAction): PlannedAction {
@@ -50,6 +58,8 @@ const failure = (work: Promise<unknown>) =>
     (error: unknown) => error,
   );
 const logged = () => context.events.flatMap((event) => (event.type === 'log' ? [event.line] : []));
+/** Where uploads went before they were installed. */
+const stagedFiles = () => server.commands.flatMap((command) => /\/var\/tmp\/kib-\w+/.exec(command) ?? []);
 const file = (name: string) => join(server.dir, name);
 
 describe('executeActions', () => {
@@ -119,7 +129,7 @@ describe('executeActions', () => {
     expect(error).toMatchObject({
       code: 'KIB_ACTION_FAILED',
       message: `${failing.id} (an action) failed with exit code 1\n  before`,
-      hint: expect.stringContaining('kib-native ssh b1'),
+      hint: expect.stringContaining('kib-native ssh <build>'),
       details: {
         recipe: 'node',
         action: failing.id,
@@ -201,7 +211,7 @@ describe('executeActions', () => {
     expect(logged()).toEqual(['done']);
   });
 
-  it('uploads a download, checks it in the guest, installs it and removes the copy', async () => {
+  it('uploads a download, installs it and removes the copy', async () => {
     await writeFile(file('local'), Buffer.alloc(100_000, 'kib'));
     const url = 'https://example.org/files/tool-1.0';
     const action = plan({
@@ -212,11 +222,22 @@ describe('executeActions', () => {
       mode: '0755',
       owner: 'root:root',
     });
-    await execute([action, exec(sh`ls /var/tmp`)], new Map([[url, file('local')]]));
+    await execute([action], new Map([[url, file('local')]]));
     expect((await readFile(file('bin/tool'))).equals(await readFile(file('local')))).toBe(true);
     expect((await stat(file('bin/tool'))).mode & 0o777).toBe(0o755);
-    const staged = logged().filter((line) => /^kib-[0-9a-f]{16}$/.test(line));
-    expect(staged.filter((name) => existsSync(`/var/tmp/${name}`))).toEqual([]);
+    expect(stagedFiles()).toHaveLength(1);
+    expect(stagedFiles().filter((path) => existsSync(path))).toEqual([]);
+  });
+
+  it('installs no download that arrived differently', async () => {
+    await restart({ corruptWrites: true });
+    await writeFile(file('local'), 'payload');
+    const content = { kind: 'download', url: 'https://example.org/x' } as const;
+    const action = plan({ kind: 'put', title: 'x', content, path: file('x'), mode: '0644', owner: 'root:root' });
+    const error = await failure(execute([action], new Map([[content.url, file('local')]])));
+    expect(error).toMatchObject({ code: 'KIB_TRANSFER' });
+    expect(existsSync(file('x'))).toBe(false);
+    expect(stagedFiles().filter((path) => existsSync(path))).toEqual([]);
   });
 
   it('says what a download is missing', async () => {
@@ -248,9 +269,41 @@ describe('executeActions', () => {
 
 describe('without root', () => {
   it('says what sudo said', async () => {
-    await start({ sudo: '#!/bin/sh\necho "sudo: a password is required" >&2\nexit 1\n' });
+    await restart({ sudo: '#!/bin/sh\necho "sudo: a password is required" >&2\nexit 1\n' });
     const error = await failure(execute([exec(sh`true`)]));
     expect(error).toMatchObject({ code: 'KIB_ACTION_FAILED', message: expect.stringContaining('sudo: a password is required') });
+  });
+});
+
+describe('secrets', () => {
+  it('that a script prints are in no event and no error', async () => {
+    const script = sh`echo ${new Secret('token', 'hunter22')}; exit 3`;
+    const error = await failure(execute([exec(script)]));
+    expect(logged()).toEqual(['***']);
+    expect(JSON.stringify([error, context.events])).not.toContain('hunter22');
+    expect(error).toMatchObject({ message: expect.stringContaining('***') as string });
+  });
+});
+
+describe('a reboot', () => {
+  const reboot = (unless: ReturnType<typeof sh>) => plan({ kind: 'reboot', title: 'new kernel', timeoutMs: 1000, unless });
+  /** The guest is this host, so it only says that it would. */
+  const asked = async (unless: ReturnType<typeof sh>) => {
+    const reboots: number[] = [];
+    Object.defineProperty(guest, 'reboot', { value: async (options: { timeoutMs: number }) => reboots.push(options.timeoutMs) });
+    await execute([reboot(unless)]);
+    return reboots;
+  };
+  const marks = () => context.events.flatMap((event) => (event.type === 'span.end' ? [event.status] : []));
+
+  it('is left out when its script says so', async () => {
+    expect(await asked(sh`test -d ${server.dir}`)).toEqual([]);
+    expect(marks()).toContain('skipped');
+  });
+
+  it('is done otherwise', async () => {
+    expect(await asked(sh`test -e ${file('none')}`)).toEqual([1000]);
+    expect(marks()).not.toContain('skipped');
   });
 });
 

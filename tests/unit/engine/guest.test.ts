@@ -64,13 +64,13 @@ describe('a guest', () => {
     expect(await readFile(join(server.dir, 'back'), 'utf8')).toBe('payload');
   });
 
-  it('stages files apart from others’ and removes them', async () => {
+  it('stages files and removes them', async () => {
     const local = join(server.dir, 'local');
     await writeFile(local, 'payload');
     const staged = await guest.stage(local, { signal });
-    expect(staged.sha256).toBe('239f59ed55e737c77147cf55ad0c1b030b6d7ee748a7426952f9b852d5a935e5');
-    await guest.remove([staged.path], signal);
-    expect(existsSync(staged.path)).toBe(false);
+    expect(await readFile(staged, 'utf8')).toBe('payload');
+    await guest.remove([staged], signal);
+    expect(existsSync(staged)).toBe(false);
   });
 });
 

@@ -40,7 +40,7 @@ describe('checkOutputDir', () => {
 describe('makeOutputDir', () => {
   it('publishes in one step', async () => {
     const { outputDir, context } = await setup();
-    const output = await makeOutputDir(outputDir, 'image', context);
+    const output = await makeOutputDir(outputDir, 'image', true, context);
     await writeFile(join(output.staging, 'image.raw'), 'disk');
     expect(await readdir(outputDir)).toEqual(['.image.part-b1']);
     expect(output.finalPath(join(output.staging, 'sub', 'image.raw'))).toBe(join(outputDir, 'image', 'sub', 'image.raw'));
@@ -51,9 +51,19 @@ describe('makeOutputDir', () => {
     expect(context.journal.held).toEqual([]);
   });
 
+  it('does not replace an image that appeared meanwhile, unless forced', async () => {
+    const { outputDir, context } = await setup();
+    const output = await makeOutputDir(outputDir, 'image', false, context);
+    await mkdir(output.final);
+    await expect(output.publish()).rejects.toMatchObject({ code: 'KIB_OUTPUT_EXISTS' });
+    await context.scope[Symbol.asyncDispose]();
+    expect(await readdir(outputDir)).toEqual(['image']);
+    expect(context.journal.held).toEqual([]);
+  });
+
   it('leaves nothing when it is not published', async () => {
     const { outputDir, context } = await setup();
-    const output = await makeOutputDir(outputDir, 'image', context);
+    const output = await makeOutputDir(outputDir, 'image', true, context);
     await writeFile(join(output.staging, 'half'), 'x');
     expect(context.journal.held).toEqual([{ kind: 'path', id: output.staging }]);
     await context.scope[Symbol.asyncDispose]();
@@ -65,7 +75,7 @@ describe('makeOutputDir', () => {
     const { outputDir, context } = await setup();
     await mkdir(join(outputDir, 'image'), { recursive: true });
     await writeFile(join(outputDir, 'image', 'old.raw'), 'old');
-    const output = await makeOutputDir(outputDir, 'image', context);
+    const output = await makeOutputDir(outputDir, 'image', true, context);
     await writeFile(join(output.staging, 'new.raw'), 'new');
     await output.publish();
     expect(await readdir(join(outputDir, 'image'))).toEqual(['new.raw']);
@@ -80,7 +90,7 @@ describe('makeOutputDir', () => {
     const { outputDir, context } = await setup();
     await mkdir(join(outputDir, 'image'), { recursive: true });
     await writeFile(join(outputDir, 'image', 'old.raw'), 'old');
-    const output = await makeOutputDir(outputDir, 'image', context);
+    const output = await makeOutputDir(outputDir, 'image', true, context);
     await rm(output.staging, { recursive: true });
     await expect(output.publish()).rejects.toMatchObject({ code: 'KIB_HOST_PERMISSION' });
     await context.scope[Symbol.asyncDispose]();
@@ -91,7 +101,7 @@ describe('makeOutputDir', () => {
   it('says where it cannot write, and the journal holds nothing afterwards', async () => {
     const { dir, context } = await setup();
     await writeFile(join(dir, 'file'), '');
-    await expect(makeOutputDir(join(dir, 'file'), 'image', context)).rejects.toMatchObject({
+    await expect(makeOutputDir(join(dir, 'file'), 'image', false, context)).rejects.toMatchObject({
       code: 'KIB_HOST_PERMISSION',
       message: expect.stringContaining(join(dir, 'file')) as string,
     });

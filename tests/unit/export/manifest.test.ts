@@ -89,6 +89,15 @@ describe('manifest', () => {
     expect(text).toContain(key.fingerprint);
     expect(text).not.toContain('/home/me');
   });
+
+  it('has no login of a server', () => {
+    const spec = { kubernetes: { url: 'https://me:sesame@mirror.example/k8s' }, base: { url: 'https://b/c?key=sesame' } };
+    const shown = JSON.parse(manifestText(manifest({ ...input, spec }))) as typeof parsed;
+    expect(shown.inputs.spec).toEqual({
+      kubernetes: { url: 'https://***@mirror.example/k8s' },
+      base: { url: 'https://b/c?***' },
+    });
+  });
 });
 
 it('names artifacts after image and format', () => {

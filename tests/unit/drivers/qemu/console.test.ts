@@ -16,11 +16,11 @@ describe('console text', () => {
   };
 
   it('takes colours away and every way to end a line as one', () => {
-    expect(lines(`[${ESC}[0;32m  OK  ${ESC}[0m] Started ${ESC}[0;1;39mssh.service${ESC}[0m.\r\r\nnext\rthen\n`)).toEqual([
-      '[  OK  ] Started ssh.service.',
-      'next',
-      'then',
-    ]);
+    expect(
+      lines(
+        `${ESC}[!p${ESC}]0;title${String.fromCharCode(7)}[${ESC}[0;32m  OK  ${ESC}[0m] Started ${ESC}[0;1;39mssh.service${ESC}[0m.\r\r\nnext\rthen\n`,
+      ),
+    ).toEqual(['[  OK  ] Started ssh.service.', 'next', 'then']);
   });
 
   it('begins a line where firmware moves the cursor', () => {
