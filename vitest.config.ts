@@ -15,7 +15,7 @@ const project = (name: string, timeoutMs: number, order = 0) => ({
 export default defineConfig({
   test: {
     projects: [
-      project('unit', 10_000),
+      project('unit', 30_000),
       project('golden', 10_000),
       project('architecture', 20_000),
       project('integration', 300_000, 1),

@@ -34,7 +34,7 @@ export const kubernetes = defineRecipe<KubernetesSpec>({
   summary: 'kubelet, kubeadm and kubectl of one release',
   params: kubernetesSchema,
   after: ['node', 'containerd', 'cni'],
-  validate: (_context, { source, dir, version }) => [
+  validate: (_context, { source, dir, version, repository }) => [
     ...(source === 'dir' && dir?.startsWith('/') !== true
       ? [
           {
@@ -50,6 +50,15 @@ export const kubernetes = defineRecipe<KubernetesSpec>({
             path: 'kubernetes.version',
             message: `pkgs.k8s.io has no stable package of ${version}`,
             hint: 'use kubernetes.source http',
+          },
+        ]
+      : []),
+    ...(source === 'pkg' && new URL(repository).username !== ''
+      ? [
+          {
+            path: 'kubernetes.repository',
+            message: 'holds a login, which every machine of the image could read',
+            hint: 'use kubernetes.source http or dir: this host fetches their files, and the login stays here',
           },
         ]
       : []),

@@ -1,5 +1,5 @@
 // The README's first command: from a fresh clone to a real image that was booted and checked.
-import { must, kib, setUp } from './setup.mjs';
+import { kib, must, setUp } from './setup.mjs';
 
 const REPOSITORY = 'https://pkgs.k8s.io/core:/stable:/v1.36/deb/Release';
 
@@ -9,7 +9,16 @@ if (await isReachable(REPOSITORY)) {
   must('build a Kubernetes node image', [...build, ...process.argv.slice(2)]);
 } else {
   console.error('\npkgs.k8s.io is not reachable from here: building the same node without kubelet, kubeadm and kubectl');
-  must('build a node image', [...build, '--without', 'kubernetes', '--var', 'recipes.containerd.source=package', '--var', 'recipes.cni.source=package', ...process.argv.slice(2)]);
+  must('build a node image', [
+    ...build,
+    '--without',
+    'kubernetes',
+    '--var',
+    'recipes.containerd.source=package',
+    '--var',
+    'recipes.cni.source=package',
+    ...process.argv.slice(2),
+  ]);
 }
 
 async function isReachable(url) {

@@ -10,7 +10,9 @@ const JUDGES = ['genisoimage', 'gnupg', 'openssh-server', 'xfsprogs', 'shellchec
 
 setUp();
 if (spawnSync('apt-get', ['--version']).status === 0) {
-  const missing = JUDGES.filter((name) => spawnSync('dpkg-query', ['-W', '-f', '${Status}', name]).stdout?.toString() !== 'install ok installed');
+  const missing = JUDGES.filter(
+    (name) => spawnSync('dpkg-query', ['-W', '-f', '${Status}', name]).stdout?.toString() !== 'install ok installed',
+  );
   if (missing.length > 0 && process.getuid?.() === 0) {
     must('programs the tests judge with', ['apt-get', 'install', '-y', '-qq', '--no-install-recommends', ...missing], {
       env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
@@ -22,7 +24,14 @@ const scratch = mkdtempSync(join(tmpdir(), 'kib-test-'));
 const report = join(scratch, 'report.json');
 const vitest = spawnSync(
   process.execPath,
-  [`${root}node_modules/vitest/vitest.mjs`, 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...process.argv.slice(2)],
+  [
+    `${root}node_modules/vitest/vitest.mjs`,
+    'run',
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${report}`,
+    ...process.argv.slice(2),
+  ],
   { cwd: root, stdio: 'inherit' },
 );
 let counts = { numPassedTests: 0, numFailedTests: 0, numPendingTests: 0 };

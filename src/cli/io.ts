@@ -1,5 +1,5 @@
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 
 /** A stream that text goes to. */
 export interface TextOutput {
@@ -36,12 +36,18 @@ export interface LiveBuild {
 
 /** Folder of logs and journals (XDG Base Directory specification). */
 export function stateHome(env: CliIo['env']): string {
-  return join(env['XDG_STATE_HOME'] || join(env['HOME'] || homedir(), '.local', 'state'), 'kib-native');
+  return join(xdgHome(env, 'XDG_STATE_HOME', '.local/state'), 'kib-native');
 }
 
 /** Folder of bases, downloads and scratch disks. */
 export function cacheHome(env: CliIo['env']): string {
-  return join(env['XDG_CACHE_HOME'] || join(env['HOME'] || homedir(), '.cache'), 'kib-native');
+  return join(xdgHome(env, 'XDG_CACHE_HOME', '.cache'), 'kib-native');
+}
+
+// The specification ignores relative paths; here they would also make a journal that gc cannot follow from another folder.
+function xdgHome(env: CliIo['env'], name: string, fallback: string): string {
+  const path = env[name] ?? '';
+  return isAbsolute(path) ? path : join(env['HOME'] || homedir(), fallback);
 }
 
 /** NO_COLOR (no-color.org) wins over FORCE_COLOR, both over what the stream is. */

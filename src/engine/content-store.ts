@@ -123,7 +123,7 @@ async function adopt(path: string): Promise<StoredContent | undefined> {
   try {
     const known = JSON.parse(await readFile(`${path}.json`, 'utf8')) as Partial<StoredRecord>;
     if (known.stamp !== stamp || typeof known.sha256 !== 'string') return undefined;
-    return { path, sha256: known.sha256, bytes: Number((await stat(path)).size) };
+    return { path, sha256: known.sha256, bytes: (await stat(path)).size };
   } catch {
     return undefined;
   }

@@ -24,6 +24,12 @@ export async function aptSources(signal: AbortSignal): Promise<readonly AptSourc
     );
 }
 
+/** Being offline should show within half a minute; apt would try for some. */
+const LIMITS = ['Acquire::Retries=1', 'Acquire::http::Timeout=15', 'Acquire::https::Timeout=15'].flatMap((option) => [
+  '-o',
+  option,
+]);
+
 /**
  * Fetches a URL the way apt fetches packages: same transports (http, https, file, tor …), same proxies. Returns whether it was there; throws
  * CommandError when that could not be found out.
@@ -32,7 +38,7 @@ export async function aptDownload(url: string, path: string, signal: AbortSignal
   const { stdout } = await run('apt-config', ['shell', 'METHODS', 'Dir::Bin::methods'], { signal });
   const methods = /METHODS='([^']+)'/.exec(stdout)?.[1] ?? '/usr/lib/apt/methods';
   try {
-    await run(join(dirname(methods), 'apt-helper'), ['download-file', url, path], { signal });
+    await run(join(dirname(methods), 'apt-helper'), [...LIMITS, 'download-file', url, path], { signal });
     return true;
   } catch (error) {
     if (error instanceof CommandError && isAbsent(error.stderr)) return false;

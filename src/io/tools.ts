@@ -12,6 +12,7 @@ export const TOOLS = {
   gpgv: { apt: ['gpgv'], dnf: ['gnupg2'], brew: ['gnupg'] },
   mmdebstrap: { apt: ['mmdebstrap'], dnf: ['mmdebstrap'] },
   'apt-get': { apt: ['apt'], dnf: ['apt'] },
+  newuidmap: { apt: ['uidmap'], dnf: ['shadow-utils'] },
   setpriv: { apt: ['util-linux'], dnf: ['util-linux'] },
   unshare: { apt: ['util-linux'], dnf: ['util-linux'] },
   timeout: { apt: ['coreutils'], dnf: ['coreutils'] },

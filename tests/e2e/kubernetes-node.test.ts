@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BuildEvent, CheckResult } from '../../src/core/index.ts';
-import { startKib } from '../support/program.ts';
 import { ensureKubernetesRelease, hasGo } from '../support/kubernetes/build.mjs';
 import { serveDirectory } from '../support/kubernetes/serve.mjs';
+import { startKib } from '../support/program.ts';
 
 const run = (program: string, ...args: string[]) => execFileSync(program, args, { encoding: 'utf8' });
 const canCompile = hasGo();

@@ -7,7 +7,7 @@ import { cacheHome } from '../io.ts';
 import { table } from '../table.ts';
 
 /** Everything else in the cache folder belongs to builds that run now. */
-const KEPT = ['bases', 'downloads'];
+const KEPT = ['bases', 'checksums', 'downloads'];
 
 interface CacheEntry {
   /** Relative to the cache folder: `downloads/sha256-…`, `bases/…`. */

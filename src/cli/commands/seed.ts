@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { basename, extname, join, resolve } from 'node:path';
+import { extname, join, relative, resolve } from 'node:path';
 import { Command } from 'commander';
 import { buildSeed, writeSeedIso } from '../../../cloudinit/index.ts';
-import { errorMessage, KibError, type SeedFiles, systemCode } from '../../core/index.ts';
+import { errorMessage, KibError, quote, type SeedFiles, systemCode } from '../../core/index.ts';
 import { generateKeyPair } from '../../transport/keys.ts';
 import type { Cli } from '../cli.ts';
 import { configureImages, type ImageOptions, withImageOptions } from '../image-options.ts';
@@ -15,6 +15,11 @@ interface SeedCommandOptions extends ImageOptions {
   readonly hostname?: string;
   readonly force?: boolean;
 }
+
+/** What useradd(8) takes on every system of the catalog. */
+const USERNAME = /^[a-z_][a-z0-9_-]{0,31}$/;
+/** RFC 1123 §2.1. */
+const HOSTNAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/i;
 
 const OWNER_ONLY = { mode: 0o600 } as const;
 
@@ -38,7 +43,12 @@ async function writeSeed(cli: Cli, targets: readonly string[], options: SeedComm
   const login = options.sshKey === undefined ? generateKeyPair('kib-native seed') : undefined;
   const authorizedKey = login?.publicKey ?? (await readPublicKey(resolve(cli.io.cwd, options.sshKey ?? '')));
   const username = options.user ?? image.os.defaultUser;
+  if (!USERNAME.test(username) || username === 'root') {
+    throw new KibError('KIB_USAGE', `--user must be an account name other than root, got ${JSON.stringify(username)}`);
+  }
   const hostname = options.hostname ?? image.name.replaceAll('.', '-');
+  if (!HOSTNAME.test(hostname))
+    throw new KibError('KIB_USAGE', `--hostname must be a host name, got ${JSON.stringify(hostname)}`);
   const files = buildSeed({
     instanceId: `kib-seed-${randomUUID()}`,
     hostname,
@@ -56,7 +66,7 @@ async function writeSeed(cli: Cli, targets: readonly string[], options: SeedComm
     : writeFolder(files, output, options.force === true));
   if (login !== undefined) await writeNew(keyFile, login.privateKey, options.force === true);
   cli.print(outputs.join('\n'));
-  if (login !== undefined) cli.say(`log in with: ssh -i ${basename(keyFile)} ${username}@<address>`);
+  if (login !== undefined) cli.say(`log in with: ssh -i ${quote(relative(cli.io.cwd, keyFile))} ${username}@<address>`);
 }
 
 async function writeIso(files: SeedFiles, path: string, force: boolean, signal: AbortSignal): Promise<void> {

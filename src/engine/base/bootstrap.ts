@@ -9,9 +9,10 @@ import { type BootstrapSource, baseKey, requestDigest } from './base-key.ts';
 import { basesDir, findBase, newestBase } from './base-store.ts';
 import { withScratchDir } from './scratch.ts';
 
-/** Host programs that assembling a base runs, for doctor. */
-export const BOOTSTRAP_TOOLS = [
+/** Host programs that assembling a base runs, for doctor. An ordinary user becomes root of a user namespace by newuidmap(1). */
+export const BOOTSTRAP_TOOLS: readonly string[] = [
   ['mmdebstrap', 'apt-get', 'setpriv', 'timeout', 'unshare'],
+  process.getuid?.() === 0 ? [] : ['newuidmap'],
   ['sfdisk', 'mke2fs', 'debugfs', 'e2fsck', 'mkfs.vfat', 'mmd', 'mcopy', 'qemu-img'],
 ].flat();
 

@@ -57,6 +57,8 @@ export async function finishTree(tree: Tree, request: TreeRequest): Promise<void
   remove(tree, [ASSEMBLY, ...ASSEMBLY_FILES, ...disabledUnitLinks()]);
   // Made at the first boot; equal keys in every machine would be no keys. The logs tell of the assembly only.
   removeMatching(tree, /^\/etc\/ssh\/ssh_host_|^\/var\/log\/.*\.log$|^\/var\/cache\/(apt|debconf)\/.*(\.bin|-old)$/);
+  // apt makes them again when it needs them; their owner depends on how mmdebstrap ran.
+  remove(tree, ['/var/cache/apt/archives/partial', '/var/lib/apt/lists/partial']);
   removeMatching(tree, /^\/etc\/apt\/(sources\.list|sources\.list\.d\/.*)$/);
   copyGrubModules(tree, ARCHS[arch].grubPlatforms, folder);
   tree.set('/dev', folder);

@@ -129,6 +129,9 @@ function hintFor(output: string): string {
   }
   const missing = /Unable to locate package (\S+)|Package '?([\w.+-]+)'? has no installation candidate/.exec(output);
   if (missing !== null) return `the archive has no package ${missing[1] ?? missing[2]}: see base.bootstrap.packages`;
+  if (/unable to pick chroot mode/.test(output)) {
+    return 'run as root, or install uidmap and give your user subordinate ids (usermod --add-subuids, subuid(5))';
+  }
   if (/No space left/.test(output)) return 'free some space, or choose another cache folder with XDG_CACHE_HOME';
   return 'all it said is in the log of this build';
 }

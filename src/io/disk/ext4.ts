@@ -66,7 +66,7 @@ export async function debugfsCommands(tree: Tree, epoch: number, scratch: string
       hardlinks.push(`ln ${word(entry.target)} ${word(path)}`);
       continue;
     }
-    if (path !== '/') commands.push(creation(path, entry));
+    if (path !== '/') commands.push(...creation(path, entry));
     // Making an entry touches its folder, so a folder's own time is set after everything else.
     const { before, after } = attributes(path, entry, epoch);
     commands.push(...before);
@@ -81,19 +81,25 @@ export async function debugfsCommands(tree: Tree, epoch: number, scratch: string
   return [...commands, ...hardlinks, ...counts, ...times];
 }
 
-function creation(path: string, entry: Exclude<TreeEntry, { kind: 'hardlink' }>): string {
+function creation(path: string, entry: Exclude<TreeEntry, { kind: 'hardlink' }>): readonly string[] {
   switch (entry.kind) {
     case 'file':
-      return `write ${word(entry.source)} ${word(path)}`;
+      return [`write ${word(entry.source)} ${word(path)}`];
     case 'directory':
-      return `mkdir ${word(path)}`;
+      return [`mkdir ${word(path)}`];
     case 'symlink':
-      return `symlink ${word(path)} ${word(entry.target)}`;
+      return [`symlink ${word(path)} ${word(entry.target)}`];
     case 'device':
-      return `mknod ${word(path)} ${entry.type} ${entry.major} ${entry.minor}`;
-    case 'fifo':
-      return `mknod ${word(path)} p`;
+      return makeNode(path, `${entry.type} ${entry.major} ${entry.minor}`);
+    default:
+      return makeNode(path, 'p');
   }
+}
+
+// Unlike the other commands, mknod takes a name in the current folder.
+function makeNode(path: string, what: string): readonly string[] {
+  const slash = path.lastIndexOf('/');
+  return [`cd ${word(path.slice(0, slash) || '/')}`, `mknod ${word(path.slice(slash + 1))} ${what}`, 'cd /'];
 }
 
 function attributes(

@@ -1,4 +1,4 @@
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
@@ -56,6 +56,18 @@ describe('seed', () => {
     const bad = await cli(['seed', 'debian13', '-o', 'seed', '--ssh-key', 'id'], { files });
     expect(bad).toMatchObject({ code: 2, stdout: '' });
     expect(bad.stderr).toContain('holds no OpenSSH public key');
+  });
+
+  it.each([
+    ['--user', 'root'],
+    ['--user', 'a; rm'],
+    ['--user', ''],
+    ['--hostname', 'a b'],
+    ['--hostname', '-x'],
+  ])('refuses %s %j', async (flag, value) => {
+    const { code, stderr, cwd } = await cli(['seed', 'debian13', '-o', 'seed', `${flag}=${value}`]);
+    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining(`error KIB_USAGE: ${flag} must be `) as string });
+    expect(await readdir(cwd)).toEqual([]);
   });
 
   it('writes over nothing unless told to', async () => {

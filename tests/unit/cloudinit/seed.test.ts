@@ -30,7 +30,9 @@ describe('buildSeed', () => {
 
   it('leaves network-config out unless cards are given, so that cloud-init falls back to DHCP', () => {
     expect(buildSeed({ ...options, minimal: true })).not.toHaveProperty('network-config');
-    const network = parse(buildSeed({ ...options, minimal: true, network: [{ macAddress: 'AA:BB:CC:00:11:22' }] })['network-config'] ?? '');
+    const network = parse(
+      buildSeed({ ...options, minimal: true, network: [{ macAddress: 'AA:BB:CC:00:11:22' }] })['network-config'] ?? '',
+    );
     expect(network).toEqual({ version: 2, ethernets: { nic0: { match: { macaddress: 'aa:bb:cc:00:11:22' }, dhcp4: true } } });
   });
 });
