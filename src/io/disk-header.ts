@@ -24,7 +24,7 @@ export async function readDiskHeader(path: string): Promise<DiskHeader> {
     if (header.readUInt32BE(0) === QCOW2_MAGIC) return { format: 'qcow2', refersTo: qcow2References(header) };
     if (header.toString('latin1', 0, 4) === 'KDMV') return { format: 'vmdk', refersTo: await vmdkReferences(header, handle) };
     const text = header.toString('latin1');
-    if (/^# Disk DescriptorFile/.test(text)) return { format: 'vmdk', refersTo: [...extents(text), ...parents(text)] };
+    if (text.startsWith('# Disk DescriptorFile')) return { format: 'vmdk', refersTo: [...extents(text), ...parents(text)] };
     return { format: 'raw', refersTo: [] };
   } finally {
     await handle.close();

@@ -27,7 +27,7 @@ beforeAll(async () => {
   const issue = ['-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-days', '2', '-extfile', 'ext'];
   await openssl('x509', '-req', '-in', 'server.csr', '-out', 'server.pem', ...issue);
   const [key, cert] = await Promise.all(['server.key', 'server.pem'].map((name) => readFile(join(dir, name))));
-  server = createServer({ ...(key === undefined || cert === undefined ? {} : { key, cert }) }, (req, res) => {
+  server = createServer(key === undefined || cert === undefined ? {} : { key, cert }, (req, res) => {
     if (req.url === '/down') res.writeHead(302, { location: 'http://localhost/' }).end();
     else res.end('secret');
   });
