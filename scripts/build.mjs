@@ -1,6 +1,6 @@
-// Compiles to dist/ and copies what tsc leaves out: recipe payloads and the executable bit.
+// Compiles to dist/ and sets the executable bit, which tsc does not.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, cpSync, existsSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -14,7 +14,6 @@ if (!existsSync(compiler)) {
 }
 rmSync(`${root}dist`, { recursive: true, force: true });
 run(process.execPath, [compiler, '-p', `${root}tsconfig.build.json`]);
-if (existsSync(`${root}recipes/files`)) cpSync(`${root}recipes/files`, `${root}dist/recipes/files`, { recursive: true });
 chmodSync(`${root}dist/bin/kib-native.js`, 0o755);
 
 function run(program, args) {
