@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -19,8 +19,7 @@ const isReady = existsSync(SSHD) && userInfo().uid === 0;
 
 describe.skipIf(!isReady)('a real OpenSSH server (needs openssh-server, and root)', () => {
   let context: TestContext;
-  let sshd: ChildProcess;
-  let endpoint: Endpoint;
+  let sshd: Sshd;
   let credentials: Credentials;
   let guest: Guest;
 
@@ -30,37 +29,20 @@ describe.skipIf(!isReady)('a real OpenSSH server (needs openssh-server, and root
     const account = generateKeyPair('login');
     const host = generateKeyPair('host');
     credentials = { username: userInfo().username, privateKey: account.privateKey, hostKey: host.publicKey };
-    endpoint = { host: '127.0.0.1', port: await freePort() };
     await mkdir('/run/sshd', { recursive: true });
     await writeFile(join(dir, 'host'), host.privateKey, { mode: 0o600 });
     await writeFile(join(dir, 'authorized'), account.publicKey, { mode: 0o600 });
     await mkdir(join(dir, 'bin'));
     await writeFile(join(dir, 'bin', 'sudo'), '#!/bin/sh\nshift\nexec "$@"\n', { mode: 0o755 });
-    const config = [
-      `ListenAddress ${endpoint.host}:${endpoint.port}`,
-      `HostKey ${join(dir, 'host')}`,
-      `AuthorizedKeysFile ${join(dir, 'authorized')}`,
-      `SetEnv PATH=${join(dir, 'bin')}:/usr/bin:/bin`,
-      'Subsystem sftp internal-sftp',
-      'PidFile none',
-      'UsePAM no',
-      'StrictModes no',
-      'PermitRootLogin prohibit-password',
-    ];
-    await writeFile(join(dir, 'sshd_config'), `${config.join('\n')}\n`);
-    sshd = spawn(SSHD, ['-D', '-e', '-f', join(dir, 'sshd_config')], { stdio: 'ignore' });
-    await listening(endpoint);
+    sshd = await startSshd(dir);
     guest = await Guest.connect({ connect: login, clock: systemClock, slowness: 1 }, context.signal);
   });
   const login = (signal: AbortSignal) =>
-    connectSsh(endpoint, credentials, { signal, clock: systemClock, readyTimeoutMs: 10_000 });
+    connectSsh(sshd.endpoint, credentials, { signal, clock: systemClock, readyTimeoutMs: 10_000 });
   afterEach(async () => {
     await guest[Symbol.asyncDispose]();
-    const ended = new Promise((resolve) => {
-      sshd.once('exit', resolve);
-    });
-    sshd.kill('SIGTERM');
-    await ended;
+    sshd.process.kill('SIGTERM');
+    await sshd.exited;
     await context[Symbol.asyncDispose]();
   });
 
@@ -82,10 +64,10 @@ describe.skipIf(!isReady)('a real OpenSSH server (needs openssh-server, and root
   it('refuses another host key and another login key', async () => {
     const options = { signal: context.signal, clock: systemClock, readyTimeoutMs: 10_000 };
     const foreign = generateKeyPair('foreign');
-    await expect(connectSsh(endpoint, { ...credentials, hostKey: foreign.publicKey }, options)).rejects.toMatchObject({
+    await expect(connectSsh(sshd.endpoint, { ...credentials, hostKey: foreign.publicKey }, options)).rejects.toMatchObject({
       code: 'KIB_SSH_HOSTKEY',
     });
-    await expect(connectSsh(endpoint, { ...credentials, privateKey: foreign.privateKey }, options)).rejects.toMatchObject({
+    await expect(connectSsh(sshd.endpoint, { ...credentials, privateKey: foreign.privateKey }, options)).rejects.toMatchObject({
       code: 'KIB_SSH_AUTH',
     });
   });
@@ -126,10 +108,48 @@ describe.skipIf(!isReady)('a real OpenSSH server (needs openssh-server, and root
     work.catch(() => {});
     await eventually(() => logged().length > 0);
     // The session's own process; the listening one only takes new connections.
-    spawnSync('pkill', ['-TERM', '-P', String(sshd.pid)]);
+    spawnSync('pkill', ['-TERM', '-P', String(sshd.process.pid)]);
     await expect(work).rejects.toMatchObject({ code: 'KIB_SSH_LOST', message: expect.stringContaining('test/1 (a step)') });
   });
 });
+
+interface Sshd {
+  readonly process: ChildProcess;
+  readonly endpoint: Endpoint;
+  /** Resolves with what it had to say. */
+  readonly exited: Promise<string>;
+}
+
+/** Starts sshd on a free port; another one when somebody took it in the meantime. */
+async function startSshd(dir: string, attempts = 3): Promise<Sshd> {
+  const endpoint = { host: '127.0.0.1', port: await freePort() };
+  const config = [
+    `ListenAddress ${endpoint.host}:${endpoint.port}`,
+    `HostKey ${join(dir, 'host')}`,
+    `AuthorizedKeysFile ${join(dir, 'authorized')}`,
+    `SetEnv PATH=${join(dir, 'bin')}:/usr/bin:/bin`,
+    'Subsystem sftp internal-sftp',
+    'PidFile none',
+    'UsePAM no',
+    'StrictModes no',
+    'PermitRootLogin prohibit-password',
+  ];
+  await writeFile(join(dir, 'sshd_config'), `${config.join('\n')}\n`);
+  const child = spawn(SSHD, ['-D', '-e', '-f', join(dir, 'sshd_config')], { stdio: ['ignore', 'ignore', 'pipe'] });
+  let said = '';
+  child.stderr.on('data', (chunk) => (said += String(chunk)));
+  const exited = new Promise<string>((resolve) => {
+    child.once('exit', () => resolve(said));
+  });
+  // sshd says so itself: a connection would also succeed if the port were somebody else's.
+  const isReady = await Promise.race([
+    eventually(() => said.includes('Server listening')).then(() => true),
+    exited.then(() => false),
+  ]);
+  if (isReady) return { process: child, endpoint, exited };
+  if (attempts === 1) throw new Error(`sshd ended: ${said}`);
+  return startSshd(dir, attempts - 1);
+}
 
 async function freePort(): Promise<number> {
   const server = createServer();
@@ -143,19 +163,4 @@ async function freePort(): Promise<number> {
     server.close(resolve);
   });
   return port;
-}
-
-async function listening({ host, port }: Endpoint): Promise<void> {
-  for (;;) {
-    const isOpen = await new Promise<boolean>((resolve) => {
-      const socket = connect({ host, port });
-      socket
-        .once('connect', () => resolve(true))
-        .once('error', () => resolve(false))
-        .once('close', () => {});
-      socket.once('connect', () => socket.destroy());
-    });
-    if (isOpen) return;
-    await systemClock.sleep(20);
-  }
 }

@@ -30,7 +30,7 @@ export function gcCommand(cli: Cli): Command {
       if (unknown.length > 0)
         throw new KibError('KIB_USAGE', `there is no build ${unknown.join(', ')}`, { hint: 'kib-native gc --dry-run' });
       if (options.json === true) cli.printJson(report);
-      else cli.print(reportText(report));
+      else cli.print(reportText(report, options.dryRun === true));
       const failed = report.builds.filter((build) => build.status === 'failed');
       if (failed.length > 0) {
         throw new KibError('KIB_LEAKED', `could not clean up after ${failed.map((build) => build.id).join(', ')}`, {
@@ -40,12 +40,17 @@ export function gcCommand(cli: Cli): Command {
     });
 }
 
-function reportText({ builds }: GcReport): string {
+function reportText({ builds }: GcReport, isDryRun: boolean): string {
   const told = builds.filter((build) => build.status !== 'clean');
   if (told.length === 0) return 'nothing was left behind';
   return told
     .map((build) => {
-      const note = build.status === 'kept' ? `kept; kib-native gc ${build.id} removes it` : build.status;
+      const notes = {
+        kept: `kept; kib-native gc ${build.id} removes it`,
+        collected: isDryRun ? 'was killed' : 'collected',
+        running: 'still runs; nothing of it is touched',
+      };
+      const note = notes[build.status as keyof typeof notes] ?? build.status;
       const lines = build.resources.map(
         ({ resource, outcome, ok }) => `  ${ok ? ' ' : '!'} ${resource.kind} ${resource.id}: ${outcome}`,
       );

@@ -57,9 +57,12 @@ export async function finishTree(tree: Tree, request: TreeRequest): Promise<void
   remove(tree, [ASSEMBLY, ...ASSEMBLY_FILES, ...disabledUnitLinks()]);
   // Made at the first boot; equal keys in every machine would be no keys. The logs tell of the assembly only.
   removeMatching(tree, /^\/etc\/ssh\/ssh_host_|^\/var\/log\/.*\.log$|^\/var\/cache\/(apt|debconf)\/.*(\.bin|-old)$/);
-  // apt makes them again when it needs them; their owner depends on how mmdebstrap ran.
-  remove(tree, ['/var/cache/apt/archives/partial', '/var/lib/apt/lists/partial']);
   removeMatching(tree, /^\/etc\/apt\/(sources\.list|sources\.list\.d\/.*)$/);
+  // They are root's or apt's, depending on how mmdebstrap ran; apt puts that right when it needs them.
+  for (const path of ['/var/cache/apt/archives/partial', '/var/lib/apt/lists/partial']) {
+    const entry = tree.get(path);
+    if (entry !== undefined) tree.set(path, { ...entry, uid: 0, gid: 0 });
+  }
   copyGrubModules(tree, ARCHS[arch].grubPlatforms, folder);
   tree.set('/dev', folder);
   tree.set('/boot/efi', { ...folder, mode: 0o700 });

@@ -91,7 +91,7 @@ function creation(path: string, entry: Exclude<TreeEntry, { kind: 'hardlink' }>)
       return [`symlink ${word(path)} ${word(entry.target)}`];
     case 'device':
       return makeNode(path, `${entry.type} ${entry.major} ${entry.minor}`);
-    default:
+    case 'fifo':
       return makeNode(path, 'p');
   }
 }
