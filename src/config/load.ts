@@ -33,7 +33,7 @@ const MODULES = ['.ts', '.mts', '.js', '.mjs'];
  * KIB_TOOL_MISSING, for TypeScript without anything that reads it.
  */
 export async function loadImages(target: string | ImageInput, sources: LoadSources): Promise<readonly LoadedImage[]> {
-  if (typeof target !== 'string') return [bare(plainDocument('image', target), sources.cwd)];
+  if (typeof target !== 'string') return [bare(given('image', target), sources.cwd)];
   if (sources.catalog.includes(target)) return [bare(plainDocument(target, { image: target }), sources.cwd)];
   const path = resolve(sources.cwd, target);
   const extension = extname(target).toLowerCase();
@@ -61,9 +61,7 @@ async function loadFromModule(path: string, target: string): Promise<readonly Lo
     const { images, recipes, drivers } = await loadModule(path);
     return images.map((value, index) => {
       const label = images.length === 1 ? target : `${target}[${index}]`;
-      const problem = shapeProblem(value);
-      const document = problem === undefined ? plainDocument(label, value) : unusable(label, [fileProblem(label, problem)]);
-      return { document, dir: dirname(path), recipes, drivers };
+      return { document: given(label, value), dir: dirname(path), recipes, drivers };
     });
   } catch (error) {
     if (isKibError(error)) throw error;
@@ -73,6 +71,12 @@ async function loadFromModule(path: string, target: string): Promise<readonly Lo
 
 function bare(document: ConfigDocument, dir: string): LoadedImage {
   return { document, dir, recipes: [], drivers: [] };
+}
+
+/** An image that is no text but a value of this process; callers without types hand over anything. */
+function given(label: string, value: unknown): ConfigDocument {
+  const problem = shapeProblem(value);
+  return problem === undefined ? plainDocument(label, value) : unusable(label, [fileProblem(label, problem)]);
 }
 
 function shapeProblem(value: unknown): string | undefined {

@@ -99,3 +99,13 @@ describe('modules', () => {
     expect((await problemsOf('images.mjs', text))[0]).toMatch(expected);
   });
 });
+
+describe('values', () => {
+  it.each([
+    ['nothing', null, 'is empty; want at least a line such as image: debian13'],
+    ['a list', [], 'must hold settings such as image: debian13, got a list'],
+  ])('refuses %s in place of an image', async (_, value, message) => {
+    const [image] = await loadImages(value as never, { catalog: [], cwd: '/' });
+    expect(image?.document.problems[0]).toMatchObject({ source: 'image', message });
+  });
+});
