@@ -55,10 +55,8 @@ export function qemuArgv(line: CommandLine): readonly string[] {
 
 function board({ machine, host, acceleration, uefi }: CommandLine): readonly string[] {
   const flash = uefi?.kind === 'flash' ? ['pflash0=uefi-code', 'pflash1=uefi-vars'] : [];
-  // Makes SeaBIOS, and through it GRUB before it has read its configuration, speak on the serial port; the display stays.
-  const serialBios = machine.arch === 'amd64' && uefi === undefined ? ['graphics=off'] : [];
   return [
-    ['-machine', properties(host.machineType, ...flash, ...serialBios)],
+    ['-machine', properties(host.machineType, ...flash)],
     ['-accel', acceleration.accelerator],
     ['-cpu', acceleration.cpu],
     ['-smp', String(machine.cpus)],

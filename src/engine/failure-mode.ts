@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Context, errorMessage, isKibError, type RunningMachine, withScope } from '../core/index.ts';
+import { type Context, errorMessage, isKibError, KibError, type RunningMachine, withScope } from '../core/index.ts';
 import { ownPath } from '../io/own-path.ts';
 import type { BuildJournal } from './journal.ts';
 import type { Login } from './login.ts';
@@ -28,30 +28,46 @@ export async function withFailureMode<T>(
   try {
     return await withScope((scope) => work({ ...context, scope }));
   } catch (error) {
-    if (mode.request.onError !== 'cleanup' && !isInterrupted(error, context)) await tryToOffer(mode, error, context);
-    throw error;
+    if (mode.request.onError === 'cleanup' || isInterrupted(error, context)) throw error;
+    const isKept = await tryToOffer(mode, error, context);
+    throw isKept && isKibError(error) ? withBuild(error, context.buildId) : error;
   }
 }
 
+// Hints tell how a machine could be kept; here it is.
+function withBuild(error: KibError, buildId: string): KibError {
+  const hint = error.hint?.replace(/^with --on-error keep \w+ machine is kept: /, '').replace('<build>', buildId);
+  const { code, message, retryable, details, cause, suppressed, stack } = error;
+  const told = new KibError(code, message, { hint, retryable, details, cause });
+  told.suppressed.push(...suppressed);
+  return Object.assign(told, { stack });
+}
+
 // A machine that is gone cannot be offered; that must not hide why the build failed.
-async function tryToOffer(mode: FailureMode, error: unknown, context: Context): Promise<void> {
+async function tryToOffer(mode: FailureMode, error: unknown, context: Context): Promise<boolean> {
   try {
-    await offerMachine(mode, error, context);
+    return await offerMachine(mode, error, context);
   } catch (problem) {
     context.span.warn(
       'KIB_KEEP_FAILED',
       `the machine cannot be ${mode.request.onError === 'shell' ? 'entered' : 'kept'}: ${errorMessage(problem)}`,
     );
     if (isKibError(error)) error.suppressed.push(problem);
+    return false;
   }
 }
 
-async function offerMachine({ request, machine, login, journal }: FailureMode, error: unknown, context: Context): Promise<void> {
+/** Whether the machine is kept. */
+async function offerMachine(
+  { request, machine, login, journal }: FailureMode,
+  error: unknown,
+  context: Context,
+): Promise<boolean> {
   const access = await writeAccess(machine, login, context);
   if (request.onError === 'shell' && request.openShell !== undefined) {
     context.span.warn('KIB_SHELL', `${errorMessage(error)}; opening a shell on the machine`, 'leave the shell to clean up');
     await request.openShell(access);
-    return;
+    return false;
   }
   await journal.keep();
   await machine.release();
@@ -61,6 +77,7 @@ async function offerMachine({ request, machine, login, journal }: FailureMode, e
     `the machine is kept: ${machine.id}`,
     `kib-native ssh ${context.buildId}; remove it with kib-native gc ${context.buildId}`,
   );
+  return true;
 }
 
 /** The files go with the machine: the login is of no use without it. */

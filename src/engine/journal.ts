@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { appendFile, open, readFile } from 'node:fs/promises';
-import type { Journal, Resource } from '../core/index.ts';
+import { type Journal, KibError, type Resource, systemCode } from '../core/index.ts';
 
 /** Who writes a journal; `identity` tells the process from a later one with the same pid. */
 export interface JournalOwner {
@@ -20,16 +20,19 @@ type Line =
 
 /** A build's ledger on disk: one JSON line per step, fsynced before the step is taken. */
 export class BuildJournal implements Journal {
+  readonly #path: string;
   readonly #file: FileHandle;
   #count = 0;
   #queue: Promise<void> = Promise.resolve();
 
-  private constructor(file: FileHandle) {
+  private constructor(path: string, file: FileHandle) {
+    this.#path = path;
     this.#file = file;
   }
 
+  /** Throws KIB_DISK_FULL, as every method does. */
   static async create(path: string, owner: JournalOwner): Promise<BuildJournal> {
-    const journal = new BuildJournal(await open(path, 'ax', 0o600));
+    const journal = new BuildJournal(path, await open(path, 'ax', 0o600));
     await journal.#append({ op: 'begin', owner });
     return journal;
   }
@@ -58,9 +61,21 @@ export class BuildJournal implements Journal {
 
   async #writeAfter(earlier: Promise<void>, line: Line): Promise<void> {
     await earlier;
-    await this.#file.write(`${JSON.stringify(line)}\n`);
-    await this.#file.datasync();
+    try {
+      await this.#file.write(`${JSON.stringify(line)}\n`);
+      await this.#file.datasync();
+    } catch (error) {
+      throw writeError(this.#path, error);
+    }
   }
+}
+
+function writeError(path: string, error: unknown): unknown {
+  if (systemCode(error) !== 'ENOSPC' && systemCode(error) !== 'EDQUOT') return error;
+  return new KibError('KIB_DISK_FULL', `no space left for ${path}`, {
+    hint: 'free some space, or set XDG_STATE_HOME to another folder',
+    cause: error,
+  });
 }
 
 /** Records that nothing of the build is left, so that later runs see an empty ledger; the lines stay. */

@@ -21,15 +21,17 @@ export interface OutputDir {
 /** Throws KIB_OUTPUT_EXISTS when the folder is there and may not be replaced, KIB_HOST_PERMISSION when it cannot be made. */
 export async function checkOutputDir(outputDir: string, name: string, force: boolean): Promise<void> {
   const final = join(outputDir, name);
-  if (!force && (await exists(final))) throw isThere(final);
-  let folder = outputDir;
-  while (!(await exists(folder)) && dirname(folder) !== folder) folder = dirname(folder);
+  let isTaken: boolean;
   try {
+    isTaken = await exists(final);
+    let folder = outputDir;
+    while (!(await exists(folder)) && dirname(folder) !== folder) folder = dirname(folder);
     // With the slash a file is refused too.
     await access(`${folder}/`, constants.W_OK | constants.X_OK);
   } catch (error) {
     throw folderError(outputDir, HINT, error);
   }
+  if (isTaken && !force) throw isThere(final);
 }
 
 /** Makes the staging folder; it is removed with the context's scope unless published. `publish` throws KIB_OUTPUT_EXISTS unless `force`. */

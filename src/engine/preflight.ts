@@ -14,8 +14,9 @@ export async function preflight(
 ): Promise<Readonly<Record<string, string>>> {
   const findings = await image.driver.doctor(image.driverOptions, plan.machine, context.signal);
   const tools = await findTools([...baseTools(plan.base), ...image.exporters.flatMap(({ exporter }) => exporter.tools)]);
-  const all: readonly Finding[] = [...findings, ...tools];
-  const missing = all.filter((finding) => finding.status === 'missing');
+  // The driver and an exporter may want the same program.
+  const all = new Map<string, Finding>([...tools, ...findings].map((finding) => [finding.name, finding]));
+  const missing = [...all.values()].filter((finding) => finding.status === 'missing');
   const [first] = missing;
   if (first === undefined) return Object.fromEntries(findings.map((finding) => [finding.name, finding.detail]));
   throw new KibError(
@@ -23,7 +24,7 @@ export async function preflight(
     `this host lacks ${missing.map((finding) => `${finding.name} (${finding.detail})`).join(', ')}`,
     {
       hint: missing.every((finding) => finding.packages !== undefined)
-        ? 'kib-native doctor --install'
+        ? `kib-native doctor --install --arch ${plan.machine.arch}`
         : (first.fix ?? 'kib-native doctor'),
       details: { missing },
     },

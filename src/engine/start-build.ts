@@ -71,7 +71,7 @@ async function run(
     events.subscribe((event) => appendFileSync(join(dirs.logs, 'events.ndjson'), `${JSON.stringify(event)}\n`));
     const owner = { pid: process.pid, identity: await processIdentity(process.pid, signal) };
     const journal = await BuildJournal.create(join(dirs.logs, 'journal.ndjson'), owner);
-    events.root.emit({ type: 'span.start', kind: 'build', name: request.image.os.id });
+    events.root.emit({ type: 'span.start', kind: 'build', name: request.image.name });
     const build = async () => {
       const work = await makeWorkDir(request.cacheHome, id, scope, journal);
       const context: Context = {

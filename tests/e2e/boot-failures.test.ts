@@ -72,8 +72,8 @@ describe('a machine that cannot come up says why, long before a deadline', () =>
     expect((await failToBoot(disk)).error.code).toBe('KIB_BOOT_EMERGENCY');
   });
 
-  it.each(['bios', 'uefi'] as const)('a boot loader without its files under %s', async (firmware) => {
-    const { error } = await failToBoot(await variant(`no-kernel-${firmware}`, ['rm /boot/grub/grub.cfg']), firmware);
+  it('a boot loader without its files', async () => {
+    const { error } = await failToBoot(await variant('no-kernel', ['rm /boot/grub/grub.cfg']), 'uefi');
     expect(error.code).toBe('KIB_BOOT_LOADER');
   });
 

@@ -42,7 +42,10 @@ export function buildCommand(cli: Cli): Command {
     .action((targets: readonly string[], options: BuildOptions) => buildImages(cli, targets, options));
 }
 
-/** Builds one image after the other; a failed one does not stop the rest, an interruption does. */
+/**
+ * Builds one image after the other; a failed one does not stop the rest, an interruption does. No build starts while another image of the
+ * command would find its output folder taken.
+ */
 async function buildImages(cli: Cli, targets: readonly string[], options: BuildOptions): Promise<void> {
   if (options.onError === 'shell' && !cli.io.isInteractive) {
     throw new KibError('KIB_USAGE', '--on-error shell needs a terminal', {
@@ -51,15 +54,23 @@ async function buildImages(cli: Cli, targets: readonly string[], options: BuildO
   }
   const configuration = await configureImages(cli, targets, options);
   const outputDir = resolve(cli.io.cwd, options.outputDir ?? configuration.outputDir ?? 'output');
-  const images = planAll(configuration).map(({ image }) => image.image);
-  for (const image of images) {
+  const planned = planAll(configuration);
+  const { checkOutputDir } = await import('../../engine/output-dir.ts');
+  for (const { plan } of planned) await checkOutputDir(outputDir, plan.name, options.force === true);
+  const failed: string[] = [];
+  for (const { image, plan } of planned) {
     try {
-      await buildOne(cli, image, outputDir, options);
+      await buildOne(cli, image.image, outputDir, options);
     } catch (error) {
-      cli.exitCode ||= reportError(error, cli.io, options);
+      failed.push(plan.name);
+      const status = reportError(error, cli.io, options);
+      cli.exitCode ||= status;
       if (!isKibError(error) || error.class === 'cancelled') return;
     }
   }
+  // What failed first has scrolled away by now.
+  if (failed.length > 0 && planned.length > 1 && options.json !== true)
+    cli.say(`${failed.length} of ${planned.length} images failed: ${failed.join(', ')}`);
 }
 
 async function buildOne(cli: Cli, image: ResolvedImage, outputDir: string, options: BuildOptions): Promise<void> {

@@ -1,8 +1,10 @@
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { LiveBuild } from '../../../src/cli/io.ts';
 import { main } from '../../../src/cli/main.ts';
 import { type Driver, KibError } from '../../../src/core/index.ts';
+import { cli } from '../../support/cli.ts';
 import { qemu, testRegistry } from '../../support/registry.ts';
 import { workspace } from '../../support/workspace.ts';
 
@@ -66,5 +68,28 @@ describe('an interrupted build', () => {
     const { stderr } = await interrupted((build) => build.say('cleaning up'), { TERM: 'dumb' });
     expect(stderr).toContain('Z cleaning up\n');
     expect(stderr).not.toContain('\u001B');
+  });
+});
+
+describe('several images', () => {
+  const poor: Driver = {
+    ...qemu,
+    doctor: () => Promise.resolve([{ name: 'QEMU', status: 'missing', detail: 'not installed' }]),
+  };
+  const registry = () => Promise.resolve({ ...testRegistry, drivers: [poor] });
+  const args = ['build', 'debian13', 'rocky10'];
+
+  it('starts none while one of them has no free output folder', async () => {
+    const { code, stderr, cwd } = await cli(args, { registry, files: { 'output/rocky10-kube-v1.36.4/manifest.json': '{}' } });
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/^error KIB_OUTPUT_EXISTS: .*rocky10-kube-v1\.36\.4 already holds an image\nhint: .*\n$/);
+    expect(await readdir(cwd)).toEqual(['output']);
+  });
+
+  it('tries all of them and ends with the names of those that failed', async () => {
+    const { code, stderr } = await cli(args, { registry });
+    expect(code).toBe(3);
+    expect(stderr.match(/error KIB_TOOL_MISSING/g)).toHaveLength(2);
+    expect(stderr).toMatch(/\n2 of 2 images failed: debian13-kube-\S+, rocky10-kube-\S+\n$/);
   });
 });

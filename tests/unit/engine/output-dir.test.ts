@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -30,10 +30,11 @@ describe('checkOutputDir', () => {
   it('refuses a place where no folder can be made, before anything is', async () => {
     const { dir } = await setup();
     await writeFile(join(dir, 'file'), '');
-    for (const outputDir of [join(dir, 'file'), join(dir, 'file', 'below'), '/proc/self/none/below']) {
+    await symlink('loop', join(dir, 'loop'));
+    for (const outputDir of [join(dir, 'file'), join(dir, 'file', 'below'), join(dir, 'loop'), '/proc/self/none/below']) {
       await expect(checkOutputDir(outputDir, 'image', false)).rejects.toMatchObject({ code: 'KIB_HOST_PERMISSION' });
     }
-    expect(await readdir(dir)).toEqual(['file']);
+    expect((await readdir(dir)).sort()).toEqual(['file', 'loop']);
   });
 });
 
