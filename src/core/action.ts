@@ -13,6 +13,8 @@ export type PrimitiveAction =
       readonly timeoutMs: number;
       /** How often to try in all, for steps that use a network; default 1. */
       readonly attempts?: number;
+      /** Whether it installs packages from repositories: what these hold is then an input of its layer, and the host's package cache serves it. */
+      readonly packages?: true;
     }
   | {
       readonly kind: 'put';

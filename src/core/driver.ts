@@ -3,7 +3,7 @@ import type { Format } from './artifact.ts';
 import type { Context } from './context.ts';
 import type { ConfigIssue } from './errors.ts';
 import type { Resource } from './journal.ts';
-import type { LaunchRequest, MachineSpec, RunningMachine } from './machine.ts';
+import type { LaunchRequest, MachineSpec, ResumeRequest, RunningMachine } from './machine.ts';
 import type { Arch, Firmware } from './os.ts';
 
 /** What a driver can do; read by the planner instead of asking which driver it is. */
@@ -54,8 +54,24 @@ export interface Driver<O = unknown> {
    * Throws KIB_QEMU_MISSING-like environment errors before creating anything.
    */
   launch(request: LaunchRequest, options: O, context: Context): Promise<RunningMachine>;
+  /** Present when its machines can be frozen (RunningMachine.freezer) and continued. */
+  readonly layers?: LayerAbility<O>;
   /** Removes a leftover of a dead build; does nothing when it is gone already. Returns what it did, for people. */
   reap(resource: Resource): Promise<string>;
+}
+
+/** Optional ability of a driver: continuing machines that were frozen with their memory. */
+export interface LayerAbility<O> {
+  /**
+   * What a saved memory depends on besides the layer: version of the hypervisor, machine type, CPU, accelerator. Memory frozen under another
+   * fingerprint cannot be continued here; its disk can still be booted. Throws like launch.
+   */
+  fingerprint(machine: MachineSpec, options: O, context: Context): Promise<string>;
+  /**
+   * Continues a frozen machine on a fresh overlay: it runs when this resolves, and believes that no time has passed. Scope, journal and
+   * errors as with launch; KIB_RESUME when the saved memory cannot be loaded.
+   */
+  resume(request: ResumeRequest, options: O, context: Context): Promise<RunningMachine>;
 }
 
 /** Identity function that infers the option type from the schema. */

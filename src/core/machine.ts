@@ -28,6 +28,24 @@ export interface LaunchRequest {
     readonly bytes?: number;
   };
   readonly seed: SeedFiles;
+  /** Where the machine's disk goes; default: a folder of the driver's own. Set when the machine may be frozen as a layer. */
+  readonly disk?: DiskPlace;
+}
+
+/** Folder for the disk of a machine that may become a layer. The caller made it, empty, and removes it; the driver writes `disk.qcow2` there. */
+export interface DiskPlace {
+  readonly folder: string;
+  /** Backing file as the disk names it: relative to `folder`, so that both can be moved together. Its file need not be there yet. */
+  readonly backing: string;
+}
+
+/** What a driver is given to continue a frozen machine: everything that LaunchRequest has of it, and what `freeze` left. */
+export interface ResumeRequest {
+  readonly name: string;
+  readonly machine: MachineSpec;
+  /** Folder with the files of a freeze with memory; only ever read. */
+  readonly frozen: string;
+  readonly disk: DiskPlace;
 }
 
 /** The NoCloud seed (cloudinit.readthedocs.io, datasource NoCloud): file name → text. Each driver attaches it its own way. */
@@ -55,6 +73,7 @@ export interface RunningMachine extends AsyncDisposable {
   readonly slowness: number;
   readonly console?: ConsoleReader;
   readonly screenshotter?: Screenshotter;
+  readonly freezer?: Freezer;
   /** Asks the guest to power off and waits; kills it after `graceMs` and throws KIB_SHUTDOWN. */
   shutdown(options: { readonly graceMs: number; readonly signal: AbortSignal }): Promise<StoppedMachine>;
   /** Leaves the machine running after this process ends (--on-error keep); disposing does nothing any more. */
@@ -84,4 +103,24 @@ export interface ConsoleReader {
 export interface Screenshotter {
   /** Writes a PNG; throws KIB_QMP or the driver's own error. */
   screenshot(path: string): Promise<void>;
+}
+
+/** Optional ability: keeping what a machine is at one moment, while it runs on. Only for machines that were given a DiskPlace. */
+export interface Freezer {
+  /**
+   * Stops the guest for a moment, lets its disk as it is now stay in the folder it is in, and goes on with an overlay at `next`. With
+   * `memory`, what `resume` needs besides the disk is written to the same folder. Nothing of the frozen folder is written to after this
+   * returns, so the caller may move it. When it throws the machine is of no use any more.
+   */
+  freeze(request: { readonly next: DiskPlace; readonly memory: boolean; readonly signal: AbortSignal }): Promise<Frozen>;
+}
+
+/** What a freeze left in the machine's former folder. */
+export interface Frozen {
+  /** Names of the files there, `disk.qcow2` among them. */
+  readonly files: readonly string[];
+  /** Present when the memory is among them: see LayerAbility.fingerprint. */
+  readonly fingerprint: string | undefined;
+  /** How long the guest stood still. */
+  readonly pausedMs: number;
 }

@@ -6,11 +6,21 @@ import type { PreviewLine } from './driver.ts';
 import type { MachineSpec } from './machine.ts';
 import type { OsDefinition } from './os.ts';
 
+/** One thing that a layer's key counts: an action by its id, or what the layer was told of base, machine, driver, seed or repositories. */
+export interface LayerInput {
+  readonly name: string;
+  /** Hex SHA-256. */
+  readonly digest: string;
+  /** What it is, for people; absent for actions, which the layer holds. */
+  readonly text?: string;
+}
+
 /** Actions that are cached and reported together: `boot` (none), `packages`, then one layer per recipe. */
 export interface Layer {
   readonly name: string;
-  /** Hex SHA-256 over the parent's key and the actions (design: cache keys); equal keys mean equal guests. */
+  /** Hex SHA-256 over the parent's key and the inputs' digests; equal keys mean equal guests. */
   readonly key: string;
+  readonly inputs: readonly LayerInput[];
   readonly actions: readonly PlannedAction[];
 }
 

@@ -67,6 +67,7 @@ export async function runBuild(request: BuildRequest, session: BuildSession, con
     artifacts: artifacts.map((artifact): Artifact => ({ ...artifact, path: output.finalPath(artifact.path) })),
     checks,
     isVerified: request.verify,
+    isUnchanged: false,
     logs: context.dirs.logs,
   };
 }

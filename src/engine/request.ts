@@ -11,6 +11,8 @@ export interface MachineAccess {
   readonly knownHostsFile: string;
 }
 
+export type CacheMode = 'auto' | 'off' | 'strict';
+
 export interface BuildRequest {
   readonly image: ResolvedImage;
   /** Folder that gets one folder per image. */
@@ -27,6 +29,17 @@ export interface BuildRequest {
   readonly stateHome: string;
   /** Folder of bases, downloads and scratch disks, `$XDG_CACHE_HOME/kib-native`. */
   readonly cacheHome: string;
+  /**
+   * What to do with cached layers. `auto` (default): start from the deepest one that fits and keep new ones; `off`: neither; `strict`: fail with
+   * KIB_CACHE_MISS rather than make one.
+   */
+  readonly cache?: CacheMode;
+  /** Name of the layer (recipe) to make anew with everything after it, although it is cached. */
+  readonly from?: string;
+  /** Lock file of package repositories; with `locked`, KIB_LOCK_DRIFT when they are not as it says. Default: none is written or read. */
+  readonly lock?: { readonly path: string; readonly locked: boolean };
+  /** Largest size of the layer store in bytes; the least recently used layers go. Default: 40 GiB. */
+  readonly cacheBytes?: number;
   /** Proxies and extra certificates for downloads. */
   readonly network?: NetworkSettings;
 }
@@ -40,6 +53,8 @@ export interface BuildResult {
   readonly artifacts: readonly Artifact[];
   readonly checks: readonly CheckResult[];
   readonly isVerified: boolean;
+  /** Whether nothing had changed, so that the artifacts of an earlier build were checked and returned. */
+  readonly isUnchanged: boolean;
   readonly phases: readonly Phase[];
   /** Folder of events.ndjson, console.log and commands.log. */
   readonly logs: string;

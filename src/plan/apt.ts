@@ -35,6 +35,7 @@ export const apt: PackageManagerSeam = {
       `,
       timeoutMs: INSTALL_TIMEOUT_MS,
       attempts: NETWORK_ATTEMPTS,
+      packages: true,
     },
   ],
   install: (packages) => [
@@ -50,6 +51,7 @@ export const apt: PackageManagerSeam = {
       `,
       timeoutMs: INSTALL_TIMEOUT_MS,
       attempts: NETWORK_ATTEMPTS,
+      packages: true,
     },
   ],
   hold: (packages) => [
@@ -76,6 +78,7 @@ const update: PrimitiveAction = {
   `,
   timeoutMs: UPDATE_TIMEOUT_MS,
   attempts: NETWORK_ATTEMPTS,
+  packages: true,
 };
 
 /** One deb822 file (sources.list(5)) whose key vouches for this repository only. */

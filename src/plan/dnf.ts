@@ -19,6 +19,7 @@ export const dnf: PackageManagerSeam = {
       script: sh`${DNF} ${repositories.filter(hasExclude).map(({ name }) => `--disableexcludes=${name}`)} install ${packages.map(spec)}`,
       timeoutMs: INSTALL_TIMEOUT_MS,
       attempts: NETWORK_ATTEMPTS,
+      packages: true,
     },
   ],
   install: (packages) => [
@@ -28,6 +29,7 @@ export const dnf: PackageManagerSeam = {
       script: sh`${DNF} install ${packages}`,
       timeoutMs: INSTALL_TIMEOUT_MS,
       attempts: NETWORK_ATTEMPTS,
+      packages: true,
     },
   ],
   hold: (packages) => [

@@ -10,7 +10,7 @@ import {
   type PrimitiveAction,
   type RecipeContext,
 } from '../core/index.ts';
-import { bootKey, layerKey } from './keys.ts';
+import { actionInputs, bootInputs, type KeyFacts, layerKey } from './keys.ts';
 import { lower } from './lower.ts';
 import { machineOf } from './machine.ts';
 import { orderRecipes, SEAL } from './order.ts';
@@ -31,10 +31,15 @@ interface Part {
 
 /**
  * Everything a build will do. Pure. `digests` are those read from checksum files (by the URL of what they are digests of) and, for
- * `file:` URLs without one, those of the files; without them some requirements have none yet and layer keys count the URL instead.
+ * `file:` URLs without one, those of the files; without them some requirements have none yet and layer keys count the URL instead. `facts`
+ * count in the layer keys alone.
  * Throws KIB_CONFIG_INVALID or KIB_RECIPE_INVALID with everything that is wrong.
  */
-export function planBuild(image: ResolvedImage, digests: ReadonlyMap<string, string> = new Map()): BuildPlan {
+export function planBuild(
+  image: ResolvedImage,
+  digests: ReadonlyMap<string, string> = new Map(),
+  facts: KeyFacts = {},
+): BuildPlan {
   const { ordered, issues } = orderRecipes(image.recipes);
   const context = recipeContext({ ...image, recipes: ordered });
   requireSound(ordered, context, issues);
@@ -54,17 +59,15 @@ export function planBuild(image: ResolvedImage, digests: ReadonlyMap<string, str
   requireDeclared([...parts, { name: SEAL, actions: seal }], downloads);
 
   const machine = machineOf(image);
-  const boot: Layer = { name: 'boot', key: bootKey(image.base, machine, digests), actions: [] };
+  const driver = { name: image.driver.name, options: image.driverOptions };
+  const bootInput = bootInputs(image.base, machine, driver, digests, facts);
+  const boot: Layer = { name: 'boot', key: layerKey('', bootInput), inputs: bootInput, actions: [] };
   return {
     v: 1,
     name: context.kubernetes === undefined ? image.name : `${image.name}-kube-${context.kubernetes.version}`,
     os: image.os,
     base: image.base,
-    driver: {
-      name: image.driver.name,
-      options: image.driverOptions,
-      preview: image.driver.preview(machine, image.driverOptions),
-    },
+    driver: { ...driver, preview: image.driver.preview(machine, image.driverOptions) },
     machine,
     recipes: ordered.map(({ recipe, params }) => ({ name: recipe.name, params })),
     layers: parts
@@ -72,7 +75,9 @@ export function planBuild(image: ResolvedImage, digests: ReadonlyMap<string, str
       .reduce<readonly Layer[]>(
         (layers, part) => {
           const parent = layers.at(-1) ?? boot;
-          return [...layers, { name: part.name, key: layerKey(parent.key, part.actions, requirements), actions: named(part) }];
+          const actions = named(part);
+          const inputs = actionInputs(actions, requirements, facts);
+          return [...layers, { name: part.name, key: layerKey(parent.key, inputs), inputs, actions }];
         },
         [boot],
       ),

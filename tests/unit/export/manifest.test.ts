@@ -32,7 +32,7 @@ const plan: BuildPlan = {
   driver: { name: 'qemu', options: {}, preview: [] },
   machine: subject.machine,
   recipes: [{ name: 'node', params: {} }],
-  layers: [{ name: 'node', key: 'k1', actions: [] }],
+  layers: [{ name: 'node', key: 'k1', inputs: [], actions: [] }],
   checks: [],
   seal: [],
   exports: [],
