@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import type { LiveBuild } from '../src/cli/io.ts';
+import type { LiveBuilds } from '../src/cli/io.ts';
 import { main } from '../src/cli/main.ts';
 import { EXIT_STATUS, KibError } from '../src/core/index.ts';
 
@@ -7,7 +7,7 @@ import { EXIT_STATUS, KibError } from '../src/core/index.ts';
 const PIPE_STATUS = 141;
 
 const interrupt = new AbortController();
-let build: LiveBuild | undefined;
+let builds: LiveBuilds | undefined;
 /** What broke standard output: a reader that went away, a full disk. */
 let outputError: NodeJS.ErrnoException | undefined;
 
@@ -15,8 +15,8 @@ for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(name, () => {
     if (interrupt.signal.aborted) leaveAtOnce(name);
     const text = `${name}: cleaning up; once more to leave at once`;
-    if (build === undefined) process.stderr.write(`\n${text}\n`);
-    else build.say(text);
+    if (builds === undefined) process.stderr.write(`\n${text}\n`);
+    else builds.say(text);
     interrupt.abort(new KibError('KIB_CANCELLED', `interrupted by ${name}`));
   });
 }
@@ -29,8 +29,9 @@ process.stdout.on('error', (error) => {
 process.stderr.on('error', () => {});
 
 function leaveAtOnce(name: string): never {
-  const left = build?.leave() ?? [];
-  if (left.length > 0) process.stderr.write(`${name}: left behind: ${left.join(', ')}\nhint: kib-native gc\n`);
+  const left = builds?.leave() ?? [];
+  const lines = left.map(({ build, held }) => `${left.length === 1 ? ' ' : `\n  ${build}: `}${held.join(', ')}`);
+  if (left.length > 0) process.stderr.write(`${name}: left behind:${lines.join('')}\nhint: kib-native gc\n`);
   process.exit(130);
 }
 
@@ -42,8 +43,8 @@ const status = await main(process.argv.slice(2), {
   signal: interrupt.signal,
   isInteractive: process.stdin.isTTY && process.stderr.isTTY,
   isRoot: process.getuid?.() === 0,
-  onBuild: (now) => {
-    build = now;
+  onBuilds: (now) => {
+    builds = now;
   },
 });
 // Not process.exit alone: what was written to a pipe must get there first, and a failed write is told one turn later.

@@ -42,6 +42,9 @@ const UPDATE_TIMERS: Readonly<Record<OsDefinition['family'], readonly string[]>>
   rhel: ['dnf-makecache.timer', 'dnf-automatic.timer'],
 };
 
+/** Masked it keeps every swap unit out, those of fstab as well as those that generators make for partitions and zram. */
+const SWAP = 'swap.target';
+
 const REBOOT_TIMEOUT_MS = 600_000;
 
 const params = z.strictObject({
@@ -68,7 +71,7 @@ export const node = defineRecipe({
       ...packages,
     ].map((name) => ({ name })),
   steps: (context, params) => [
-    ...(params.automaticUpdates ? [] : [{ kind: 'mask', units: UPDATE_TIMERS[context.os.family] } as const]),
+    { kind: 'mask', units: [SWAP, ...(params.automaticUpdates ? [] : UPDATE_TIMERS[context.os.family])] },
     noSwap,
     ...matchingKernel(context),
     { kind: 'kernel-modules', name: 'kubernetes', modules: modulesOf(params) },
@@ -96,13 +99,11 @@ export const node = defineRecipe({
   ],
 });
 
-/** Masking swap.target keeps every swap unit out, those of fstab as well as those that generators make for partitions and zram. */
 const noSwap: Action = {
   kind: 'exec',
   title: 'turn swap off for good',
   script: sh`
     swapoff --all
-    systemctl mask swap.target
     if [ -e /etc/fstab ]; then
       awk '$1 ~ /^\// && $3 == "swap" { print $1 }' /etc/fstab | while read -r path; do
         if [ -f "$path" ]; then rm -f "$path"; fi

@@ -4,6 +4,7 @@ import { configure } from './config/configure.ts';
 import type { ImageInput } from './config/define.ts';
 import type { Registry } from './config/schema.ts';
 import type { BuildPlan } from './core/index.ts';
+import { type BuildAllHandle, buildAll as buildRequests } from './engine/build-all.ts';
 import type { BuildRequest } from './engine/request.ts';
 import { type BuildHandle, startBuild } from './engine/start-build.ts';
 import { planBuild } from './plan/planner.ts';
@@ -12,6 +13,7 @@ import type { ResolvedImage } from './plan/resolved.ts';
 export { defineImage, type ImageInput } from './config/define.ts';
 export { type Registry, toJsonSchema } from './config/schema.ts';
 export * from './core/index.ts';
+export type { BuildAllHandle, SettledBuild } from './engine/build-all.ts';
 export type { BuildRequest, BuildResult, MachineAccess } from './engine/request.ts';
 export type { BuildHandle } from './engine/start-build.ts';
 export type { ResolvedImage } from './plan/resolved.ts';
@@ -39,20 +41,38 @@ export async function plan(image: ImageInput, options: PlanOptions = {}): Promis
  * but the XDG folders. Artifacts go to `outputDir` (default `output`).
  */
 export async function build(image: ImageInput, options: BuildOptions = {}): Promise<BuildHandle> {
-  const { signal = new AbortController().signal, registry: _, cwd: __, ...request } = options;
-  return startBuild(
-    {
-      outputDir: 'output',
-      verify: true,
-      force: false,
-      onError: 'cleanup',
-      stateHome: stateHome(process.env),
-      cacheHome: cacheHome(process.env),
-      ...request,
-      image: await resolveInput(image, options),
-    },
-    signal,
-  );
+  return startBuild(await toRequest(image, options), signalOf(options));
+}
+
+/**
+ * Like `build`, for several images, of which `parallel` (default 1) are built at once. One that fails does not stop the others: the handle's
+ * `results` tell how each ended.
+ */
+export async function buildAll(
+  images: readonly ImageInput[],
+  options: BuildOptions & { readonly parallel?: number } = {},
+): Promise<BuildAllHandle> {
+  const { parallel = 1, ...rest } = options;
+  const requests = await Promise.all(images.map((image) => toRequest(image, rest)));
+  return buildRequests(requests, { parallel, signal: signalOf(rest) });
+}
+
+async function toRequest(image: ImageInput, options: BuildOptions): Promise<BuildRequest> {
+  const { signal: _, registry: __, cwd: ___, ...request } = options;
+  return {
+    outputDir: 'output',
+    verify: true,
+    force: false,
+    onError: 'cleanup',
+    stateHome: stateHome(process.env),
+    cacheHome: cacheHome(process.env),
+    ...request,
+    image: await resolveInput(image, options),
+  };
+}
+
+function signalOf({ signal = new AbortController().signal }: BuildOptions): AbortSignal {
+  return signal;
 }
 
 async function resolveInput(image: ImageInput, options: PlanOptions): Promise<ResolvedImage> {

@@ -2,10 +2,11 @@ import { constants } from 'node:fs';
 import { access, readFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
-import { KibError, type MachineSpec, systemCode } from '../../src/core/index.ts';
+import { KibError, type MachineSpec, type ProbeStore, systemCode } from '../../src/core/index.ts';
 import { levelOf, parseFlags } from './cpu.ts';
 import { isAtLeast, type QemuHost } from './host.ts';
 import type { QemuOptions } from './options.ts';
+import { keptVerdict } from './probe/kept.ts';
 import { smokeBoot, type Verdict } from './probe/smoke-boot.ts';
 
 /** How guests are run, and what it costs. */
@@ -23,8 +24,10 @@ export interface AccelerationRequest {
   readonly machine: Pick<MachineSpec, 'arch' | 'x86Level'>;
   readonly options: Pick<QemuOptions, 'accelerator' | 'cpuModel'>;
   readonly qemu: QemuHost;
-  /** Where the test guest's image may be put for a moment. */
-  readonly folder: string;
+  /** Makes a folder for the test guest's image; only called when one is needed. The caller removes it. */
+  readonly makeFolder: () => Promise<string>;
+  /** Without it the test guest always runs. */
+  readonly probes?: ProbeStore | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -60,13 +63,10 @@ export async function judgeHardware(hardware: 'kvm' | 'hvf', request: Accelerati
     const level = flags === undefined ? 3 : levelOf(flags);
     if (level < machine.x86Level) return no(`this CPU is x86-64-v${level} and the guest needs v${machine.x86Level}`);
   }
-  return smokeBoot({
-    qemu: request.qemu.path,
-    arch: machine.arch,
-    accelerator: hardware,
-    cpu: options.cpuModel ?? 'host',
-    image: join(request.folder, 'probe.img'),
-    signal: request.signal,
+  const boot = { qemu: request.qemu.path, arch: machine.arch, accelerator: hardware, cpu: options.cpuModel ?? 'host' };
+  return keptVerdict(request.probes, boot, async () => {
+    const image = join(await request.makeFolder(), 'probe.img');
+    return smokeBoot({ ...boot, image, signal: request.signal });
   });
 }
 

@@ -1,4 +1,5 @@
 import { type MachineSpec, MiB } from '../../src/core/index.ts';
+import { blockdevArgs, diskNodes, escapeValue as escape, imageNodes } from './block-nodes.ts';
 import type { UefiFirmware } from './firmware.ts';
 import { type QemuHost, SANDBOX } from './host.ts';
 import type { QemuOptions } from './options.ts';
@@ -14,6 +15,10 @@ export interface CommandLine {
   /** Undefined for BIOS, which QEMU brings itself. */
   readonly uefi: UefiFirmware | undefined;
   readonly files: MachineFiles;
+  /** The image below the disk, when its node must have a name; default: QEMU opens what the disk names. */
+  readonly backing?: { readonly path: string; readonly format: string };
+  /** Whether the machine's state comes from elsewhere: it waits for migrate-incoming. */
+  readonly isIncoming?: boolean;
 }
 
 export interface MachineFiles {
@@ -49,7 +54,9 @@ export function qemuArgv(line: CommandLine): readonly string[] {
     line.options.watchdog ? ['-device', 'i6300esb'] : [],
     tpm(line),
     display(line),
+    generationId(line),
     line.options.args,
+    line.isIncoming === true ? ['-incoming', 'defer'] : [],
   ].flat();
 }
 
@@ -67,17 +74,15 @@ function board({ machine, host, acceleration, uefi }: CommandLine): readonly str
 function firmware({ uefi, files }: CommandLine): readonly string[] {
   if (uefi === undefined) return [];
   if (uefi.kind === 'memory') return ['-bios', uefi.path];
-  return [
-    ...file('uefi-code', uefi.code.format, uefi.code.path, ['read-only=on']),
-    ...file('uefi-vars', uefi.vars.format, files.vars, []),
-  ];
+  return blockdevArgs([
+    ...imageNodes('uefi-code', uefi.code.format, uefi.code.path, true),
+    ...imageNodes('uefi-vars', uefi.vars.format, files.vars, false),
+  ]);
 }
 
-function disk({ options, files }: CommandLine): readonly string[] {
-  const cache = { unsafe: ['cache.no-flush=on'], writeback: [], none: ['cache.direct=on'] }[options.cache];
-  const discard = options.discard ? ['discard=unmap'] : [];
-  // Zeroes the guest writes need no room either.
-  const zeroes = options.discard ? ['detect-zeroes=unmap'] : [];
+function disk({ options, files, backing }: CommandLine): readonly string[] {
+  const below = backing === undefined ? [] : imageNodes('base', backing.format, backing.path, true);
+  const own = diskNodes({ node: 'disk', path: files.disk, ...(backing === undefined ? {} : { backing: 'base' }) }, options);
   const drive = 'drive=disk,bootindex=1';
   const devices = {
     virtio: ['-device', `virtio-blk-pci,${drive}`],
@@ -85,16 +90,12 @@ function disk({ options, files }: CommandLine): readonly string[] {
     sata: ['-device', 'ich9-ahci,id=sata', '-device', `ide-hd,bus=sata.0,${drive}`],
     nvme: ['-device', `nvme,serial=kib-disk,${drive}`],
   };
-  return [
-    ['-blockdev', properties('driver=file', 'node-name=disk-file', `filename=${escape(files.disk)}`, ...cache, ...discard)],
-    ['-blockdev', properties('driver=qcow2', 'node-name=disk', 'file=disk-file', ...cache, ...discard, ...zeroes)],
-    devices[options.diskInterface],
-  ].flat();
+  return [...blockdevArgs([...below, ...own]), ...devices[options.diskInterface]];
 }
 
 // A plain read-only disk: the Debian cloud kernels have no driver for the IDE and SATA drives a CD-ROM would need.
 function seed({ files }: CommandLine): readonly string[] {
-  return [...file('seed', 'raw', files.seed, ['read-only=on']), '-device', 'virtio-blk-pci,drive=seed'];
+  return [...blockdevArgs(imageNodes('seed', 'raw', files.seed, true)), '-device', 'virtio-blk-pci,drive=seed'];
 }
 
 // Port 0 lets the kernel choose, so that parallel builds never race for one; QMP tells which it was.
@@ -134,18 +135,11 @@ function display({ machine, options }: CommandLine): readonly string[] {
   ].flat();
 }
 
-function file(node: string, format: string, path: string, rest: readonly string[]): readonly string[] {
-  return [
-    ['-blockdev', properties('driver=file', `node-name=${node}-file`, `filename=${escape(path)}`, ...rest)],
-    ['-blockdev', properties(`driver=${format}`, `node-name=${node}`, `file=${node}-file`, ...rest)],
-  ].flat();
+// Tells a guest that was continued from saved memory so, by being another each time: Linux then reseeds its random numbers (ACPI vmgenid).
+function generationId({ machine }: CommandLine): readonly string[] {
+  return machine.arch === 'amd64' ? ['-device', 'vmgenid,guid=auto'] : [];
 }
 
 function properties(...parts: readonly string[]): string {
   return parts.join(',');
-}
-
-// In QEMU's option strings a comma within a value is doubled (qemu(1), -drive).
-function escape(value: string): string {
-  return value.replaceAll(',', ',,');
 }

@@ -1,11 +1,11 @@
 import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type BuildDirs, type LaunchRequest, type PreviewLine, quote } from '../../src/core/index.ts';
-import { createArgs, type DiskFile } from '../../src/io/qemu-img.ts';
+import { type CreateRequest, createArgs, type DiskFile } from '../../src/io/qemu-img.ts';
 
 /** Makes the copy-on-write disk: the base below it is only ever read. */
-export function overlayArgv(path: string, bytes: number, backing: DiskFile): readonly string[] {
-  return ['qemu-img', ...createArgs({ path, format: 'qcow2', bytes, backing })];
+export function overlayArgv(request: CreateRequest): readonly string[] {
+  return ['qemu-img', ...createArgs(request)];
 }
 
 /** The base as a stretch of its file; a length counts only with an offset. */

@@ -1,11 +1,18 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { open } from 'node:fs/promises';
+import type { Stream } from 'node:stream';
 import type { Clock } from '../../src/core/index.ts';
 
 /** How a program ended: exit code, or the signal that killed it. */
 export interface DaemonEnd {
   readonly code: number | undefined;
   readonly signal: string | undefined;
+}
+
+/** What a program reads and writes: open files and sockets, which it shares. Default: nothing, and its log. */
+export interface DaemonStreams {
+  readonly stdin?: Stream | number;
+  readonly stdout?: Stream | number;
 }
 
 /** Time for a program to end by itself once it was told to. */
@@ -33,11 +40,14 @@ export class Daemon {
   }
 
   /** Starts a program; its output is appended to the file `log`. Throws the system's error when it cannot be run. */
-  static async start(argv: readonly string[], log: string, clock: Clock): Promise<Daemon> {
+  static async start(argv: readonly string[], log: string, clock: Clock, streams: DaemonStreams = {}): Promise<Daemon> {
     const [program = '', ...args] = argv;
     const output = await open(log, 'a', 0o600);
     try {
-      const child = spawn(program, args, { detached: true, stdio: ['ignore', output.fd, output.fd] });
+      const child = spawn(program, args, {
+        detached: true,
+        stdio: [streams.stdin ?? 'ignore', streams.stdout ?? output.fd, output.fd],
+      });
       // Without a pid there is no process, and the reason comes as an event.
       if (child.pid === undefined) throw await new Promise<Error>((resolve) => child.once('error', resolve));
       child.on('error', () => {});

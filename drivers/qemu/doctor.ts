@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Finding, isKibError, KibError, type MachineSpec, throwIfAborted } from '../../src/core/index.ts';
+import { type Finding, isKibError, KibError, type MachineSpec, type ProbeStore, throwIfAborted } from '../../src/core/index.ts';
 import { findTools } from '../../src/io/programs.ts';
 import { TOOLS } from '../../src/io/tools.ts';
 import { chooseAcceleration } from './accel.ts';
@@ -12,7 +12,12 @@ import type { QemuOptions } from './options.ts';
 type Machine = Pick<MachineSpec, 'arch' | 'firmware'>;
 
 /** What this driver needs of the host, found or not. Runs a test guest for a moment; leaves nothing. */
-export async function doctor(options: QemuOptions, machine: Machine, signal: AbortSignal): Promise<readonly Finding[]> {
+export async function doctor(
+  options: QemuOptions,
+  machine: Machine,
+  signal: AbortSignal,
+  probes?: ProbeStore,
+): Promise<readonly Finding[]> {
   throwIfAborted(signal);
   const qemu = await orError(() => inspectQemu(machine.arch, options, signal), signal);
   const tools = await findTools(['qemu-img', 'xorriso', ...(options.tpm ? ['swtpm'] : [])]);
@@ -20,15 +25,23 @@ export async function doctor(options: QemuOptions, machine: Machine, signal: Abo
   return [
     { name: 'QEMU', status: 'ok', detail: `${qemu.path} ${qemu.version.major}.${qemu.version.minor}, ${qemu.machineType}` },
     ...tools,
-    await acceleration(qemu, options, machine, signal),
+    ...(await findTools(['zstd'])).map(optional),
+    await acceleration(qemu, options, machine, signal, probes),
     await firmware(qemu, machine, signal),
   ];
 }
 
-async function acceleration(qemu: QemuHost, options: QemuOptions, machine: Machine, signal: AbortSignal): Promise<Finding> {
+async function acceleration(
+  qemu: QemuHost,
+  options: QemuOptions,
+  machine: Machine,
+  signal: AbortSignal,
+  probes: ProbeStore | undefined,
+): Promise<Finding> {
   const folder = await mkdtemp(join(tmpdir(), 'kib-doctor-'));
   try {
-    const request = { machine: { arch: machine.arch, x86Level: 1 as const }, options, qemu, folder, signal };
+    const makeFolder = () => Promise.resolve(folder);
+    const request = { machine: { arch: machine.arch, x86Level: 1 as const }, options, qemu, makeFolder, probes, signal };
     const chosen = await orError(() => chooseAcceleration(request), signal);
     if (chosen instanceof KibError) return problem('accelerator', chosen);
     if (chosen.fallback === undefined)
@@ -49,6 +62,11 @@ async function firmware(qemu: QemuHost, machine: Machine, signal: AbortSignal): 
   );
   if (found instanceof KibError) return problem('firmware', found, FIRMWARE_PACKAGES[machine.arch]);
   return { name: 'firmware', status: 'ok', detail: `UEFI, ${found.kind === 'flash' ? found.code.path : found.path}` };
+}
+
+// Saved memory takes three times the room without it.
+function optional(finding: Finding): Finding {
+  return finding.status === 'missing' ? { ...finding, status: 'warning' } : finding;
 }
 
 function problem(name: string, error: KibError, packages?: Finding['packages']): Finding {

@@ -1,10 +1,12 @@
 import { defineDriver } from '../../src/core/index.ts';
 import { levelIssues } from './cpu.ts';
 import { doctor } from './doctor.ts';
+import { fingerprint } from './fingerprint.ts';
 import { launch } from './launch.ts';
 import { type QemuOptions, qemuOptionsSchema } from './options.ts';
 import { preview } from './preview.ts';
 import { reapProcess } from './reap.ts';
+import { resume } from './resume.ts';
 
 /** Boots machines on QEMU of this host: KVM or HVF where a test guest runs on it, emulation elsewhere. Root is not needed. */
 export const qemu = defineDriver<QemuOptions>({
@@ -22,5 +24,6 @@ export const qemu = defineDriver<QemuOptions>({
   validate: (machine, { cpuModel }) => levelIssues(cpuModel, machine),
   preview,
   launch,
+  layers: { fingerprint, resume },
   reap: (resource) => reapProcess(resource),
 });

@@ -10,6 +10,8 @@ export interface QemuHost {
   /** Absolute path of the program. */
   readonly path: string;
   readonly version: Version;
+  /** As it says itself, the distributor's package included: `7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)`. */
+  readonly fullVersion: string;
   /** Versioned name of the machine type, `pc-q35-7.2`: what `q35` means may change with the next QEMU. */
   readonly machineType: string;
   /** Whether it was built with a seccomp filter. */
@@ -38,7 +40,7 @@ export function isAtLeast(version: Version, major: number, minor: number): boole
 /** Finds QEMU and asks it what it is. Throws KIB_QEMU_MISSING, or KIB_DRIVER_CANNOT for a machine type it does not know. */
 export async function inspectQemu(arch: Arch, options: QemuOptions, signal: AbortSignal): Promise<QemuHost> {
   const path = await findQemu(arch, options);
-  const version = await readVersion(path, signal);
+  const { version, fullVersion } = await readVersion(path, signal);
   if (!isAtLeast(version, MINIMUM_VERSION.major, MINIMUM_VERSION.minor)) {
     throw new KibError(
       'KIB_QEMU_MISSING',
@@ -56,7 +58,7 @@ export async function inspectQemu(arch: Arch, options: QemuOptions, signal: Abor
       hint: `choose one that ${path} -machine help lists`,
     });
   }
-  return { path, version, machineType, canSandbox };
+  return { path, version, fullVersion, machineType, canSandbox };
 }
 
 /** What `-machine help` says a type stands for; undefined when it does not list it. */
@@ -74,11 +76,13 @@ async function findQemu(arch: Arch, options: QemuOptions): Promise<string> {
   throw missing(name, arch);
 }
 
-async function readVersion(path: string, signal: AbortSignal): Promise<Version> {
+async function readVersion(path: string, signal: AbortSignal): Promise<Pick<QemuHost, 'version' | 'fullVersion'>> {
   try {
     const { stdout } = await run(path, ['-version'], { signal });
-    const match = /QEMU emulator version (\d+)\.(\d+)/.exec(stdout);
-    if (match !== null) return { major: Number(match[1]), minor: Number(match[2]) };
+    const match = /QEMU emulator version ((\d+)\.(\d+).*)/.exec(stdout);
+    if (match !== null) {
+      return { version: { major: Number(match[2]), minor: Number(match[3]) }, fullVersion: match[1]?.trim() ?? '' };
+    }
   } catch (error) {
     if (!(error instanceof CommandError) && !(error instanceof KibError && error.code === 'KIB_TOOL_MISSING')) throw error;
     throw new KibError('KIB_QEMU_MISSING', `${path} does not run as QEMU: ${error.message}`, { cause: error });

@@ -13,6 +13,7 @@ import {
 import { info } from '../../src/io/qemu-img.ts';
 import type { FileConsole } from './console.ts';
 import type { Daemon } from './daemon.ts';
+import type { QemuFreezer } from './freeze.ts';
 import type { MachineParts } from './parts.ts';
 import { describeEnd, type QemuProcess, qemuExited } from './process.ts';
 import { screenshot } from './screenshot.ts';
@@ -24,7 +25,10 @@ export interface Launched {
   readonly parts: MachineParts;
   readonly slowness: number;
   readonly console: FileConsole;
+  /** The disk it was started with. */
   readonly disk: string;
+  /** Knows the disk it writes to now. */
+  readonly freezer: QemuFreezer | undefined;
   /** Files that must not outlast sealing: the seed, UEFI variables, TPM state. */
   readonly secrets: readonly string[];
   readonly context: Context;
@@ -38,6 +42,7 @@ export class QemuMachine implements RunningMachine {
   readonly slowness: number;
   readonly console: FileConsole;
   readonly screenshotter: Screenshotter;
+  readonly freezer?: QemuFreezer;
   readonly exited: Promise<never>;
   readonly #machine: Launched;
   #state: 'running' | 'stopping' | 'stopped' | 'released' = 'running';
@@ -49,6 +54,7 @@ export class QemuMachine implements RunningMachine {
     this.slowness = machine.slowness;
     this.console = machine.console;
     this.screenshotter = { screenshot: (path) => screenshot(qemu.qmp, path, machine.context.signal) };
+    if (machine.freezer !== undefined) this.freezer = machine.freezer;
     this.exited = this.#watch();
     // Nobody has to watch it.
     this.exited.catch(() => {});
@@ -125,7 +131,8 @@ class StoppedQemu implements StoppedMachine {
   }
 
   async seal(): Promise<SealedDisk> {
-    const { disk, secrets, context } = this.#machine;
+    const { freezer, secrets, context } = this.#machine;
+    const disk = freezer?.path ?? this.#machine.disk;
     for (const path of secrets) await rm(path, { recursive: true, force: true });
     await chmod(disk, 0o400);
     const { virtualBytes } = await info({ path: disk, format: 'qcow2' }, context.signal);

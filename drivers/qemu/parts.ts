@@ -45,7 +45,7 @@ export async function ownFolder(path: string, scope: Scope, { journal }: Pick<Co
   return path;
 }
 
-/** sun_path holds 104 bytes on macOS (unix(4)) and 108 on Linux, final zero included; the longest name is `/swtpm.sock`. */
+/** sun_path holds 104 bytes on macOS (unix(4)) and 108 on Linux, final zero included; the longest name is `/memory.sock`. */
 const MAX_SOCKET_FOLDER = 104 - 13;
 
 /** Names for the two folders of a machine: for its disk, and for its sockets, whose paths must be short. */

@@ -7,7 +7,7 @@ import type { QemuOptions } from './options.ts';
 import { swtpmArgv } from './swtpm.ts';
 
 /** What only launch knows stands in angle brackets. */
-const FILES: MachineFiles = {
+export const PLACEHOLDERS: MachineFiles = {
   disk: '<disk.qcow2>',
   seed: '<seed.iso>',
   vars: '<vars.fd>',
@@ -29,14 +29,26 @@ export function preview(machine: MachineSpec, options: QemuOptions): readonly Pr
   return [
     {
       title: 'Make the disk',
-      argv: ['qemu-img', 'create', '-q', '-f', 'qcow2', '-b', '<base>', '-F', '<format>', FILES.disk, String(machine.diskBytes)],
+      argv: [
+        'qemu-img',
+        'create',
+        '-q',
+        '-f',
+        'qcow2',
+        '-b',
+        '<base>',
+        '-F',
+        '<format>',
+        PLACEHOLDERS.disk,
+        String(machine.diskBytes),
+      ],
     },
-    { title: 'Make the seed', argv: ['xorriso', ...seedIsoArgs('<seed files>', FILES.seed)] },
+    { title: 'Make the seed', argv: ['xorriso', ...seedIsoArgs('<seed files>', PLACEHOLDERS.seed)] },
     ...(options.tpm
       ? [
           {
             title: 'Start the TPM',
-            argv: swtpmArgv('swtpm', { state: '<tpm>', socket: FILES.tpm, pidfile: '<swtpm.pid>' }),
+            argv: swtpmArgv('swtpm', { state: '<tpm>', socket: PLACEHOLDERS.tpm, pidfile: '<swtpm.pid>' }),
           },
         ]
       : []),
@@ -53,7 +65,7 @@ export function preview(machine: MachineSpec, options: QemuOptions): readonly Pr
         machine,
         options,
         uefi: machine.firmware === 'uefi' ? UEFI : undefined,
-        files: FILES,
+        files: PLACEHOLDERS,
       }),
     },
   ];

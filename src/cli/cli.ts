@@ -47,5 +47,5 @@ function warningLines(issues: readonly ConfigIssue[]): readonly string[] {
     const head = `${source.replace(/:\d+:\d+$/, '')}: ${message}`;
     groups.set(head, [...(groups.get(head) ?? []), path]);
   }
-  return [...groups].map(([head, paths]) => `${head}: ${paths.join(', ')}`);
+  return [...groups].map(([head, paths]) => [head, paths.join(', ')].filter((part) => part !== '').join(': '));
 }

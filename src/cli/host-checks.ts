@@ -22,7 +22,7 @@ export interface HostCheckRequest {
   readonly io: CliIo;
 }
 
-/** Looks at the host for everything builds may need. Changes nothing. */
+/** Looks at the host for everything builds may need. Changes nothing but what drivers remember of earlier looks. */
 export async function checkHost({ registry, drivers, arch, io }: HostCheckRequest): Promise<readonly HostCheck[]> {
   const formatTools = registry.exporters.flatMap((exporter) => exporter.tools);
   return [
@@ -34,7 +34,7 @@ export async function checkHost({ registry, drivers, arch, io }: HostCheckReques
     ...(await Promise.all(
       drivers.map(async (driver) => ({
         title: `driver ${driver.name}`,
-        findings: await driverFindings(driver, arch, 'uefi', io.signal),
+        findings: await driverFindings(driver, { arch, firmware: 'uefi' }, io),
       })),
     )),
     { title: 'base bootstrap', findings: optional(await findTools(BOOTSTRAP_TOOLS)) },
@@ -42,7 +42,11 @@ export async function checkHost({ registry, drivers, arch, io }: HostCheckReques
   ];
 }
 
-async function driverFindings(driver: Driver, arch: Arch, firmware: Firmware, signal: AbortSignal): Promise<readonly Finding[]> {
+async function driverFindings(
+  driver: Driver,
+  machine: { readonly arch: Arch; readonly firmware: Firmware },
+  io: CliIo,
+): Promise<readonly Finding[]> {
   const options = driver.options.safeParse({});
   if (!options.success) {
     return [
@@ -55,7 +59,8 @@ async function driverFindings(driver: Driver, arch: Arch, firmware: Firmware, si
     ];
   }
   try {
-    return await driver.doctor(options.data, { arch, firmware }, signal);
+    // What builds believe about this host is found out anew.
+    return await driver.doctor(options.data, machine, io.signal, { folder: cacheHome(io.env), isRenewed: true });
   } catch (error) {
     if (!isKibError(error) || error.class === 'cancelled') throw error;
     return [

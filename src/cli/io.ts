@@ -6,6 +6,7 @@ export interface TextOutput {
   write(text: string): unknown;
   readonly isTTY?: boolean;
   readonly columns?: number;
+  readonly rows?: number;
 }
 
 /** Everything the command line touches of its process; bin/kib-native.ts passes the real one, tests pass their own. */
@@ -22,16 +23,16 @@ export interface CliIo {
   readonly isInteractive: boolean;
   /** Whether this process may install packages without sudo. */
   readonly isRoot: boolean;
-  /** Called with the build that starts, and with undefined when it ended. */
-  onBuild?(build: LiveBuild | undefined): void;
+  /** Called when builds start, and with undefined when all have ended. */
+  onBuilds?(builds: LiveBuilds | undefined): void;
 }
 
-/** A running build as signal handlers see it. */
-export interface LiveBuild {
-  /** Tells people something; the terminal is the build's. */
+/** Running builds as signal handlers see them. */
+export interface LiveBuilds {
+  /** Tells people something; the terminal is the builds'. */
   say(text: string): void;
-  /** Gives the terminal back, its cursor shown, and returns what leaks if the process ends now. */
-  leave(): readonly string[];
+  /** Gives the terminal back, its cursor shown, and returns what each build leaks if the process ends now. */
+  leave(): readonly { readonly build: string; readonly held: readonly string[] }[];
 }
 
 /** Folder of logs and journals (XDG Base Directory specification). */

@@ -13,6 +13,13 @@ export interface ReportOptions {
   readonly debug?: boolean | undefined;
   /** Name of the command that was typed. */
   readonly command?: string | undefined;
+  /** Whose error it is, where there are several builds; one that never began has no id. */
+  readonly of?: { readonly image: string; readonly build: string | undefined };
+}
+
+/** The exit status that goes with an error. */
+export function statusOf(error: unknown): number {
+  return isKibError(error) ? error.exitCode : BUG_STATUS;
 }
 
 /** Says what went wrong on standard error and returns the exit status that goes with it. */
@@ -20,11 +27,12 @@ export function reportError(thrown: unknown, io: CliIo, options: ReportOptions):
   const error = thrown instanceof CommanderError ? usageError(thrown, options) : thrown;
   if (!isKibError(error)) return reportBug(error, io, options);
   if (options.json === true) {
-    io.stderr.write(maskUrls(`${JSON.stringify({ error: error.toJSON() })}\n`));
+    io.stderr.write(maskUrls(`${JSON.stringify({ error: error.toJSON(), ...options.of })}\n`));
     return error.exitCode;
   }
   const { red, dim, bold } = pc.createColors(wantsColour(io.env, io.stderr));
-  const lines = [`${red('error')} ${bold(error.code)}: ${error.message}`];
+  const who = options.of === undefined ? '' : `${bold(options.of.image)}: `;
+  const lines = [`${who}${red('error')} ${bold(error.code)}: ${error.message}`];
   if (error.hint !== undefined) lines.push(`hint: ${error.hint}`);
   for (const suppressed of error.suppressed) lines.push(`also: ${errorMessage(suppressed)}`);
   if (options.debug === true) lines.push(dim(stackOf(error)));
@@ -41,15 +49,17 @@ function usageError(error: CommanderError, { command }: ReportOptions): KibError
   return new KibError('KIB_USAGE', message, { hint });
 }
 
-function reportBug(error: unknown, io: CliIo, { json }: ReportOptions): number {
+function reportBug(error: unknown, io: CliIo, { json, of }: ReportOptions): number {
   if (json === true) {
-    io.stderr.write(`${JSON.stringify({ error: { code: 'BUG', message: errorMessage(error), stack: stackOf(error) } })}\n`);
+    io.stderr.write(
+      `${JSON.stringify({ error: { code: 'BUG', message: errorMessage(error), stack: stackOf(error) }, ...of })}\n`,
+    );
     return BUG_STATUS;
   }
   const facts = `kib-native ${packageVersion()}, Node ${process.versions.node}, ${process.platform} ${process.arch}`;
   io.stderr.write(
     [
-      `error: this is a bug in kib-native: ${errorMessage(error)}`,
+      `${of === undefined ? '' : `${of.image}: `}error: this is a bug in kib-native: ${errorMessage(error)}`,
       '',
       'Please report it with the command you typed and these lines:',
       `  ${facts}`,

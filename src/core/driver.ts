@@ -37,14 +37,27 @@ export interface PreviewLine {
   readonly argv: readonly string[];
 }
 
+/** Where a driver may keep what slow tries on this host have shown, to believe it as long as nothing about the host has changed. */
+export interface ProbeStore {
+  /** Nothing is kept while it does not exist. */
+  readonly folder: string;
+  /** Whether to try anew all the same, and only keep what that shows. */
+  readonly isRenewed: boolean;
+}
+
 /** Boots machines on one hypervisor. The contract suite tests/contract/describe-driver.ts holds every driver to this text. */
 export interface Driver<O = unknown> {
   readonly name: string;
   readonly summary: string;
   readonly options: z.ZodType<O>;
   readonly capabilities: Capabilities;
-  /** Looks at the host without changing it. */
-  doctor(options: O, machine: Pick<MachineSpec, 'arch' | 'firmware'>, signal: AbortSignal): Promise<readonly Finding[]>;
+  /** Looks at the host without changing it. Without `probes` nothing is kept, nor believed. */
+  doctor(
+    options: O,
+    machine: Pick<MachineSpec, 'arch' | 'firmware'>,
+    signal: AbortSignal,
+    probes?: ProbeStore,
+  ): Promise<readonly Finding[]>;
   /** What of the options cannot be with this machine, before anything is created; `path` is relative to the options. Pure. */
   validate?(machine: MachineSpec, options: O): readonly ConfigIssue[];
   /** What launch would run, with placeholders for what only launch knows. Pure: same input, same output. */

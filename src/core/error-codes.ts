@@ -12,6 +12,8 @@ export const ERROR_CODES = {
   KIB_ACCELERATOR: ['environment', 'the accelerator asked for cannot run a guest here'],
   KIB_FIRMWARE_MISSING: ['environment', 'no firmware descriptor fits the machine'],
   KIB_DISK_FULL: ['environment', 'a host file system is full'],
+  KIB_CACHE_CHANGED: ['environment', 'the layer cache was changed under a running build'],
+  KIB_HOST_MEMORY: ['environment', 'the host has too little memory for so many builds at once'],
   KIB_HOST_PERMISSION: ['environment', 'a host file or folder cannot be used'],
   KIB_BOOTSTRAP: ['environment', 'the base could not be assembled from the package archive'],
   KIB_INSTALL_FAILED: ['environment', 'host packages could not be installed'],

@@ -24,6 +24,8 @@ export type EventBody =
     }
   | { readonly type: 'log'; readonly stream: LogStream; readonly line: string }
   | { readonly type: 'warning'; readonly code: string; readonly message: string; readonly hint?: string }
+  /** The first layer that has to be made, and what differs from the closest one in the cache: `- old`, `+ new` lines. */
+  | { readonly type: 'cache.miss'; readonly layer: string; readonly reason: string; readonly diff: readonly string[] }
   | { readonly type: 'resource'; readonly action: 'acquired' | 'released' | 'leaked'; readonly kind: string; readonly id: string }
   | { readonly type: 'check'; readonly result: CheckResult }
   | { readonly type: 'artifact'; readonly artifact: Artifact };

@@ -5,6 +5,7 @@ import type { Check } from './check.ts';
 import type { PreviewLine } from './driver.ts';
 import type { MachineSpec } from './machine.ts';
 import type { OsDefinition } from './os.ts';
+import type { PackageRepository } from './recipe.ts';
 
 /** One thing that a layer's key counts: an action by its id, or what the layer was told of base, machine, driver, seed or repositories. */
 export interface LayerInput {
@@ -49,6 +50,8 @@ export interface BuildPlan {
   /** Names of the recipes with their resolved parameters, in order. */
   readonly recipes: readonly { readonly name: string; readonly params: unknown }[];
   readonly layers: readonly Layer[];
+  /** Package repositories that the `packages` layer adds to the guest's own, without double ones. */
+  readonly repositories: readonly PackageRepository[];
   readonly checks: readonly Check[];
   /** Runs last; its very last action removes the build's login. */
   readonly seal: readonly PlannedAction[];

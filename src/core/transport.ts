@@ -1,3 +1,5 @@
+import type { Duplex } from 'node:stream';
+
 /** The account every build logs in with: made by the seed, removed by the seal recipe, looked for by the inspection. */
 export const BUILD_USER = 'kib';
 
@@ -40,6 +42,11 @@ export interface Transport extends AsyncDisposable {
   /** Writes a local file to a path the login user may write. */
   upload(localPath: string, remotePath: string, options: TransferOptions): Promise<void>;
   download(remotePath: string, localPath: string, options: TransferOptions): Promise<void>;
+  /**
+   * Listens on a free port of the guest's loopback and hands over every connection made there, until this transport is closed. Returns the
+   * port, or undefined when the server does not allow it. Once per transport.
+   */
+  reverse?(onConnection: (stream: Duplex) => void, signal: AbortSignal): Promise<number | undefined>;
   /** Resolves when the connection is gone, with the reason if there is one. */
   readonly closed: Promise<Error | undefined>;
 }

@@ -16,11 +16,21 @@ export function downloadUrl(action: ScriptAction): string | undefined {
   return action.kind === 'put' && action.content.kind === 'download' ? action.content.url : undefined;
 }
 
-/** The script step of an action. `staged` says where in the guest the (verified) upload of a URL lies; timeouts are multiplied by `slowness`. */
-export function actionStep(action: ScriptAction, staged: ReadonlyMap<string, string>, slowness: number): ScriptStep {
+export interface StepOptions {
+  /** Where in the guest the (verified) upload of a URL lies. */
+  readonly staged: ReadonlyMap<string, string>;
+  /** Timeouts are multiplied by it. */
+  readonly slowness: number;
+  /** Leads the package manager to a cache, in the first attempt: a later one must not fail for the same reason. */
+  readonly packageWrapper?: Sh | undefined;
+}
+
+/** The script step of an action. */
+export function actionStep(action: ScriptAction, { staged, slowness, packageWrapper }: StepOptions): ScriptStep {
   const common = { pauseMs: RETRY_PAUSE_MS, stderr: 'merge' } as const;
   if (action.kind === 'exec') {
-    return { ...common, script: action.script, timeoutMs: action.timeoutMs * slowness, attempts: action.attempts ?? 1 };
+    const first = action.packages === true && packageWrapper !== undefined ? { first: packageWrapper } : {};
+    return { ...common, ...first, script: action.script, timeoutMs: action.timeoutMs * slowness, attempts: action.attempts ?? 1 };
   }
   const timeoutMs = PUT_TIMEOUT_MS * slowness;
   if (action.content.kind === 'text') {

@@ -22,12 +22,14 @@ import {
   judgeBoot,
   type LoginTry,
 } from './boot-verdict.ts';
-import { waitForCloudInit } from './cloud-init-wait.ts';
+import { type CloudInitStage, waitForCloudInit } from './cloud-init-wait.ts';
 import { type Connector, Guest } from './guest.ts';
 
 export interface BootWaitOptions {
   /** Default: BOOT_DEADLINES. */
   readonly deadlines?: Partial<BootDeadlines>;
+  /** Default: `final`. */
+  readonly cloudInit?: CloudInitStage;
   /** For tests: how to connect. */
   readonly connect?: typeof connectSsh;
 }
@@ -45,7 +47,7 @@ const TAIL_LINES = 20;
 const SCREENSHOT_MS = 5000;
 
 /**
- * Waits until the machine is up and cloud-init is done, and logs in. Follows the boot phase by phase on the console; fails as soon as
+ * Waits until the machine is up and cloud-init is as far as asked for, and logs in. Follows the boot phase by phase on the console; fails as soon as
  * the console names a failure, the system is up without a usable login, a phase passes its deadline, or the machine exits. Errors
  * carry the last console lines and, where the machine has a display, the path of a screenshot.
  */
@@ -68,7 +70,7 @@ export async function waitForGuest(
     try {
       context.span.note('logged in, waiting for cloud-init');
       const ms = (options.deadlines?.login ?? BOOT_DEADLINES.login) * machine.slowness;
-      await Promise.race([waitForCloudInit(guest, ms, { ...context, signal }), machine.exited]);
+      await Promise.race([waitForCloudInit(guest, options.cloudInit ?? 'final', ms, { ...context, signal }), machine.exited]);
       return guest;
     } catch (error) {
       await guest[Symbol.asyncDispose]();
@@ -91,7 +93,12 @@ function discard(login: Promise<Transport>): void {
   );
 }
 
-function connector(machine: RunningMachine, credentials: Credentials, { clock }: Context, connect: typeof connectSsh): Connector {
+export function connector(
+  machine: RunningMachine,
+  credentials: Credentials,
+  { clock }: Pick<Context, 'clock'>,
+  connect: typeof connectSsh = connectSsh,
+): Connector {
   return async (signal) => {
     const endpoint = await machine.endpoint(signal);
     const readyTimeoutMs = READY_TIMEOUT_MS * machine.slowness;

@@ -1,21 +1,27 @@
-import type { Artifact, BaseImage, BuildPlan, Context, RunningMachine, SealedDisk } from '../core/index.ts';
-import { fetchBase } from './base/index.ts';
+import type { Artifact, BuildPlan, Context, RunningMachine, SealedDisk } from '../core/index.ts';
+import { planBuild } from '../plan/planner.ts';
 import { waitForGuest } from './boot-wait.ts';
-import { requireChecks, runChecks } from './checks.ts';
+import { requireChecks } from './checks.ts';
+import { findEarlier, reuseEarlier } from './earlier.ts';
 import { executeActions } from './execute.ts';
 import { exportAll } from './export-all.ts';
 import { withFailureMode } from './failure-mode.ts';
 import type { Guest } from './guest.ts';
 import { listPackages } from './guest-packages.ts';
 import type { BuildJournal } from './journal.ts';
-import { type Login, makeLogin } from './login.ts';
+import { type OpenLayers, openLayers } from './layers/open.ts';
+import { pruneAfterBuild } from './layers/prune-after-build.ts';
 import { recordManifest } from './manifest.ts';
-import { makeOutputDir } from './output-dir.ts';
+import { checkOutputDir, makeOutputDir } from './output-dir.ts';
 import type { Phase } from './phases.ts';
+import { preflight } from './preflight.ts';
 import { imageProperties } from './properties.ts';
+import { provision } from './provision.ts';
+import { quietGuest } from './quiet-guest.ts';
 import type { BuildRequest, BuildResult } from './request.ts';
 import { fetchRequirements } from './requirements.ts';
 import { resolvePlan } from './resolve-plan.ts';
+import { type StartedMachine, startMachine } from './start-machine.ts';
 import { verifyArtifacts } from './verify.ts';
 
 /** What the flow knows of its own run: the ledger, to mark a kept machine, and the time each phase took so far. */
@@ -29,25 +35,36 @@ export type BuildOutcome = Omit<BuildResult, 'phases' | 'ms'>;
 /** How long a guest may take to power off, multiplied by the machine's slowness. */
 const SHUTDOWN_GRACE_MS = 30_000;
 
-/** Resolves without DNS in every base, so that sudo does not wait for a lookup. */
-const BUILD_HOSTNAME = 'localhost';
-
 /**
  * One build, from wish to proven files. The context's scope owns everything made on the way; what stays is the output folder,
- * which appears complete and verified, or not at all.
+ * which appears complete and verified, or not at all, and the layers that were made.
  */
 export async function runBuild(request: BuildRequest, session: BuildSession, context: Context): Promise<BuildOutcome> {
-  const { plan, tools } = await resolvePlan(request, context);
-  const base = await fetchBase(plan.base, plan.machine.arch, context);
+  const draft = planBuild(request.image);
+  await checkOutputDir(request.outputDir, draft.name, request.force);
+  const earlier = await findEarlier(request, draft.name);
+  // Before anything is fetched, unless there may be nothing to build: then this host need not be able to.
+  const tools = earlier === undefined ? await preflight(request.image, draft, context) : {};
+  const { plan, base, repositories } = await resolvePlan(request, draft, context);
+  if (earlier !== undefined) {
+    const outcome = { id: context.buildId, name: plan.name, outputDir: earlier.dir, logs: context.dirs.logs };
+    return {
+      ...outcome,
+      ...(await reuseEarlier(earlier, plan, request, context)),
+      isVerified: request.verify,
+      isUnchanged: true,
+    };
+  }
   const files = await fetchRequirements(plan.requirements, context);
-  const login = makeLogin({ instanceId: `kib-${context.buildId}`, hostname: BUILD_HOSTNAME, minimal: true });
-  const machine = await launch(request, plan, base, login, context);
+  const layers = await openLayers({ request, plan, base, tools, repositoriesSeenMs: repositories?.seenMs }, context);
+  const started = await startMachine(request, plan, base, layers, context);
+  const { machine } = started;
   const { packages, disk } = await withFailureMode(
-    { request, machine, login, journal: session.journal },
+    { request, ...started, journal: session.journal },
     context,
     async (context) => {
-      const guest = await boot(machine, login, context);
-      await provision(plan, guest, files, context);
+      const guest = context.scope.use('SSH connection', started.guest ?? (await boot(plan, started, layers, context)));
+      await provision({ ...started, plan, guest, layers, files }, context);
       const packages = await listPackages(guest, plan.os.packageManager, context.signal);
       return { packages, disk: await seal(plan, guest, machine, context) };
     },
@@ -60,6 +77,7 @@ export async function runBuild(request: BuildRequest, session: BuildSession, con
   await recordManifest(facts, output.staging, context);
   requireChecks(checks, 'the finished image', 'with --no-verify its files are kept, to look at them');
   await output.publish();
+  await pruneAfterBuild(request, context);
   return {
     id: context.buildId,
     name: plan.name,
@@ -72,37 +90,26 @@ export async function runBuild(request: BuildRequest, session: BuildSession, con
   };
 }
 
-async function launch(
-  request: BuildRequest,
+/** Waits for a booting guest, silences what would change it by itself, and keeps it as a layer when the base was booted. */
+async function boot(
   plan: BuildPlan,
-  base: BaseImage,
-  login: Login,
+  { machine, credentials }: StartedMachine,
+  layers: OpenLayers | undefined,
   context: Context,
-): Promise<RunningMachine> {
-  const { driver, driverOptions } = request.image;
-  const machine = await context.span.run('boot', `start ${driver.name}`, (span) =>
-    driver.launch({ name: plan.name, machine: plan.machine, base, seed: login.seed }, driverOptions, { ...context, span }),
-  );
-  return context.scope.use(`machine ${machine.id}`, machine);
-}
-
-async function boot(machine: RunningMachine, login: Login, context: Context): Promise<Guest> {
-  const guest = await context.span.run('boot', 'wait for the guest', (span) =>
-    waitForGuest(machine, login.credentials, { ...context, span }),
-  );
-  return context.scope.use('SSH connection', guest);
-}
-
-async function provision(plan: BuildPlan, guest: Guest, files: ReadonlyMap<string, string>, context: Context): Promise<void> {
-  for (const layer of plan.layers.filter((layer) => layer.actions.length > 0)) {
-    await context.span.run('layer', layer.name, (span) =>
-      executeActions(guest, layer.actions, { files, context: { ...context, span } }),
-    );
-  }
-  const results = await context.span.run('check', 'check the guest', (span) =>
-    runChecks(guest, plan.checks, { when: 'build', span, signal: context.signal }),
-  );
-  requireChecks(results, 'the provisioned guest', 'with --on-error keep its machine is kept: kib-native ssh <build>');
+): Promise<Guest> {
+  return context.span.run('boot', 'wait for the guest', async (span) => {
+    const start = context.clock.now();
+    const guest = await waitForGuest(machine, credentials, { ...context, span });
+    try {
+      await guest.run(quietGuest(plan.os), { signal: context.signal });
+      if (layers?.top === undefined)
+        await layers?.chain.keep({ index: 0, ms: context.clock.now() - start, machine, credentials });
+      return guest;
+    } catch (error) {
+      await guest[Symbol.asyncDispose]();
+      throw error;
+    }
+  });
 }
 
 async function seal(plan: BuildPlan, guest: Guest, machine: RunningMachine, context: Context): Promise<SealedDisk> {

@@ -1,13 +1,23 @@
-import { type Context, isKibError, KibError, sh } from '../core/index.ts';
+import { type Context, isKibError, KibError, type Sh, sh } from '../core/index.ts';
 import type { Guest } from './guest.ts';
 
+/** How far cloud-init must have come: its whole run, or its network stage, after which a build's seed leaves it nothing to do. */
+export type CloudInitStage = 'final' | 'network';
+
+/** Exits when both stages of it are over without an error. Keys are sorted, and releases before 23.4 know no recoverable errors. */
+const networkStage = sh`
+  stages=$(tr -d ' \n' </run/cloud-init/status.json | grep -Eo '"init(-local)?":{"errors":\[\],"finished":[0-9.]+,("recoverable_errors":{},)?"start"' | wc -l)
+  if [ "$stages" -eq 2 ]; then echo done; exit 0; fi
+`;
+
 /**
- * cloud-init writes result.json at the end of its last stage. Looking at it spares an emulated guest the seconds that
- * `cloud-init status` takes to start; that is asked only when something is not as it should be.
+ * cloud-init writes status.json at the end of each stage and result.json at the end of its last one. Looking at them spares an
+ * emulated guest the seconds that `cloud-init status` takes to start; that is asked only when something is not as it should be.
  */
-const STATUS = sh`
+const statusScript = (stage: CloudInitStage): Sh => sh`
   if ! command -v cloud-init >/dev/null 2>&1; then echo none; exit 0; fi
   until [ -e /run/cloud-init/result.json ] || [ -e /run/cloud-init/disabled ]; do
+    ${stage === 'network' ? networkStage : sh`:`}
     systemctl is-failed --quiet cloud-init-local.service cloud-init-main.service cloud-final.service && break
     sleep 0.2
   done
@@ -23,12 +33,17 @@ const STATUS = sh`
 `;
 
 /**
- * Waits until cloud-init is done. Throws KIB_CLOUDINIT_FAILED when it reports an error or is not done within `ms`; a recoverable error
+ * Waits until cloud-init is done with `stage` and all before it. Throws KIB_CLOUDINIT_FAILED when it reports an error or is not done within `ms`; a recoverable error
  * (exit code 2 of `cloud-init status`) becomes a warning.
  */
-export async function waitForCloudInit(guest: Guest, ms: number, context: Pick<Context, 'signal' | 'span'>): Promise<void> {
+export async function waitForCloudInit(
+  guest: Guest,
+  stage: CloudInitStage,
+  ms: number,
+  context: Pick<Context, 'signal' | 'span'>,
+): Promise<void> {
   try {
-    const { exitCode, stdout } = await guest.run(STATUS, {
+    const { exitCode, stdout } = await guest.run(statusScript(stage), {
       signal: context.signal,
       timeoutMs: ms / guest.slowness,
       okCodes: [0, 1, 2],

@@ -10,6 +10,7 @@ import type { HttpClient } from '../io/http.ts';
 import { diskError } from '../io/http-error.ts';
 import { removePart } from '../io/part-file.ts';
 import { fileNameOf } from '../io/url.ts';
+import { markUsed } from '../io/use-mark.ts';
 
 export interface ContentRequest {
   /** http:, https: or file:. */
@@ -47,6 +48,7 @@ export async function fetchContent(request: ContentRequest, http: HttpClient, co
       await mkdir(join(context.dirs.cache, 'downloads'), { recursive: true });
       const known = await adopt(path);
       if (known !== undefined) {
+        await markUsed(recordPath(path), context.clock);
         span.mark('cached');
         return known;
       }
@@ -121,7 +123,7 @@ async function adopt(path: string): Promise<StoredContent | undefined> {
   const stamp = await fileStamp(path);
   if (stamp === undefined) return undefined;
   try {
-    const known = JSON.parse(await readFile(`${path}.json`, 'utf8')) as Partial<StoredRecord>;
+    const known = JSON.parse(await readFile(recordPath(path), 'utf8')) as Partial<StoredRecord>;
     if (known.stamp !== stamp || typeof known.sha256 !== 'string') return undefined;
     return { path, sha256: known.sha256, bytes: (await stat(path)).size };
   } catch {
@@ -147,8 +149,13 @@ async function record(path: string, read: Digested): Promise<StoredContent> {
   const { sha256 } = read.digests;
   if (stamp !== undefined) {
     const text = JSON.stringify({ stamp, sha256 } satisfies StoredRecord);
-    await writeFile(`${path}.json.new`, text);
-    await rename(`${path}.json.new`, `${path}.json`);
+    await writeFile(`${recordPath(path)}.new`, text);
+    await rename(`${recordPath(path)}.new`, recordPath(path));
   }
   return { path, sha256, bytes: read.bytes };
+}
+
+/** Its modification time is when the file was last used. */
+function recordPath(path: string): string {
+  return `${path}.json`;
 }

@@ -8,11 +8,9 @@ import {
   type Span,
   type SpanStatus,
 } from '../core/index.ts';
+import { EventQueue } from './event-queue.ts';
 
 type Listener = (event: BuildEvent) => void;
-
-/** Log lines an iterator may lag behind before the oldest are dropped; a slow reader must not fill the memory. */
-const MAX_QUEUED_LOGS = 10_000;
 
 /** Members of events that hold free text; the others are numbers and words of ours. */
 const TEXT_MEMBERS = new Set(['name', 'layers', 'text', 'line', 'message', 'hint', 'id', 'title', 'detail']);
@@ -51,54 +49,15 @@ export class EventStream implements AsyncIterable<BuildEvent> {
   }
 
   [Symbol.asyncIterator](): AsyncIterator<BuildEvent> {
-    const queue: BuildEvent[] = [];
-    let queuedLogs = 0;
-    const state = { isEnded: this.#closed };
-    let waiting: (() => void)[] = [];
-    const wake = () => {
-      for (const resolve of waiting) resolve();
-      waiting = [];
-    };
-    const unsubscribe = this.subscribe((event) => {
-      if (event.type === 'log' && ++queuedLogs > MAX_QUEUED_LOGS) {
-        const oldest = queue.findIndex((queued) => queued.type === 'log');
-        if (oldest !== -1) queue.splice(oldest, 1);
-        queuedLogs--;
-      }
-      queue.push(event);
-      wake();
-    });
-    const end = () => {
-      state.isEnded = true;
-      wake();
-    };
-    this.#enders.add(end);
-    const stop = () => {
+    const queue = new EventQueue(() => {
       unsubscribe();
       this.#enders.delete(end);
-      end();
-    };
-    return {
-      next: async () => {
-        while (queue.length === 0 && !state.isEnded) {
-          await new Promise<void>((resolve) => {
-            waiting.push(resolve);
-          });
-        }
-        const event = queue.shift();
-        if (event === undefined) {
-          stop();
-          return { done: true, value: undefined };
-        }
-        if (event.type === 'log') queuedLogs--;
-        return { done: false, value: event };
-      },
-      return: async () => {
-        queue.length = 0;
-        stop();
-        return { done: true, value: undefined };
-      },
-    };
+    });
+    const unsubscribe = this.subscribe((event) => queue.push(event));
+    const end = () => queue.end();
+    this.#enders.add(end);
+    if (this.#closed) end();
+    return queue;
   }
 
   #publish(span: number, parent: number | undefined, body: EventBody): void {

@@ -15,11 +15,14 @@ import { type Guest, isTimeout } from './guest.ts';
 import { guestAccess } from './guest-access.ts';
 import { LineSplitter } from './line-splitter.ts';
 import type { ScriptEvent } from './markers.ts';
+import type { PackageCache } from './package-cache/index.ts';
 import type { ScriptStep } from './script.ts';
 
 export interface ExecuteOptions {
   /** Local path of every download the actions name, by its URL. */
   readonly files: ReadonlyMap<string, string>;
+  /** Serves the actions that install packages. */
+  readonly packageCache?: PackageCache | undefined;
   /** Its span becomes the parent of one span per action. */
   readonly context: Pick<Context, 'signal' | 'clock' | 'span'>;
 }
@@ -79,11 +82,17 @@ async function runScriptActions(guest: Guest, actions: readonly ScriptAction[], 
   const staged = new Map<string, string>();
   try {
     for (const action of actions) await stageDownload(guest, action, staged, options);
-    const steps = actions.map((action) => actionStep(action, staged, guest.slowness));
+    const installs = actions.some((action) => action.kind === 'exec' && action.packages === true);
+    const packageWrapper = installs ? await options.packageCache?.wrapper(context.signal) : undefined;
+    const steps = actions.map((action) => actionStep(action, { staged, slowness: guest.slowness, packageWrapper }));
     const events = guest.script(steps, { onFailure: 'stop', signal: context.signal });
     try {
       for (const [index, action] of actions.entries()) {
-        await context.span.run('action', action.title, (span) => followStep(events, action, steps[index], span));
+        const step = steps[index];
+        await context.span.run('action', action.title, async (span) => {
+          if (step?.first === undefined || options.packageCache === undefined) return followStep(events, action, step, span);
+          return followInstall(options.packageCache, span, (onFailure) => followStep(events, action, step, span, onFailure));
+        });
       }
       await awaitDone(events);
     } finally {
@@ -125,6 +134,7 @@ async function followStep(
   action: ScriptAction,
   step: ScriptStep | undefined,
   span: Span,
+  onFailure: () => Promise<void> = async () => {},
 ): Promise<void> {
   const tail: string[] = [];
   const hide = redactor(action.kind === 'exec' ? action.script.secrets : []);
@@ -143,6 +153,7 @@ async function followStep(
       if (event.kind !== 'end') continue;
       splitter.end();
       if (event.exitCode === 0) return;
+      await onFailure();
       const error = isTimeout(event, failure.timeoutMs) ? actionTimedOut(failure) : actionFailed(failure, event.exitCode);
       if (attempt >= failure.attempts) throw error;
       span.warn(error.code, `${error.message.split('\n')[0]}; trying again (${attempt} of ${failure.attempts})`);
@@ -150,6 +161,20 @@ async function followStep(
   } catch (error) {
     splitter.end();
     throw explain(error, failure);
+  }
+}
+
+/** The same for an action that the cache serves: says what it had, and asks about that anew when the action failed. */
+async function followInstall(
+  cache: PackageCache,
+  span: Span,
+  follow: (onFailure: () => Promise<void>) => Promise<void>,
+): Promise<void> {
+  const use = cache.startUse();
+  try {
+    await follow(() => use.doubt());
+  } finally {
+    span.note(use.summary());
   }
 }
 

@@ -1,9 +1,16 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Context, errorMessage, isKibError, KibError, type RunningMachine, withScope } from '../core/index.ts';
+import {
+  type Context,
+  type Credentials,
+  errorMessage,
+  isKibError,
+  KibError,
+  type RunningMachine,
+  withScope,
+} from '../core/index.ts';
 import { ownPath } from '../io/own-path.ts';
 import type { BuildJournal } from './journal.ts';
-import type { Login } from './login.ts';
 import type { BuildRequest, MachineAccess } from './request.ts';
 
 /** Name of the file in a build's log folder that says how to log in to its machine. */
@@ -12,7 +19,7 @@ export const ACCESS_FILE = 'ssh.json';
 export interface FailureMode {
   readonly request: BuildRequest;
   readonly machine: RunningMachine;
-  readonly login: Login;
+  readonly credentials: Credentials;
   readonly journal: BuildJournal;
 }
 
@@ -59,11 +66,11 @@ async function tryToOffer(mode: FailureMode, error: unknown, context: Context): 
 
 /** Whether the machine is kept. */
 async function offerMachine(
-  { request, machine, login, journal }: FailureMode,
+  { request, machine, credentials, journal }: FailureMode,
   error: unknown,
   context: Context,
 ): Promise<boolean> {
-  const access = await writeAccess(machine, login, context);
+  const access = await writeAccess(machine, credentials, context);
   if (request.onError === 'shell' && request.openShell !== undefined) {
     context.span.warn('KIB_SHELL', `${errorMessage(error)}; opening a shell on the machine`, 'leave the shell to clean up');
     await request.openShell(access);
@@ -81,7 +88,7 @@ async function offerMachine(
 }
 
 /** The files go with the machine: the login is of no use without it. */
-async function writeAccess(machine: RunningMachine, { credentials }: Login, context: Context): Promise<MachineAccess> {
+async function writeAccess(machine: RunningMachine, credentials: Credentials, context: Context): Promise<MachineAccess> {
   const endpoint = await machine.endpoint(context.signal);
   const { logs } = context.dirs;
   const access: MachineAccess = {

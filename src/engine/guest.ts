@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { Duplex } from 'node:stream';
 import {
   type Clock,
   isKibError,
@@ -56,6 +57,7 @@ export class Guest implements AsyncDisposable {
   readonly #connect: Connector;
   #transport: Transport;
   #isLost = false;
+  #reverse: { readonly transport: Transport; readonly port: number | undefined } | undefined;
 
   constructor(transport: Transport, options: GuestOptions) {
     this.slowness = options.slowness;
@@ -137,6 +139,18 @@ export class Guest implements AsyncDisposable {
     } finally {
       await this.remove([path], options.signal);
     }
+  }
+
+  /**
+   * Port of the guest's loopback whose connections come to `onConnection`; undefined when the guest's SSH server does not allow it. Ask
+   * before every use: a new connection to the guest means a new port.
+   */
+  async reverse(onConnection: (stream: Duplex) => void, signal: AbortSignal): Promise<number | undefined> {
+    const transport = await this.#live(signal);
+    if (this.#reverse?.transport === transport) return this.#reverse.port;
+    const port = await transport.reverse?.(onConnection, signal);
+    this.#reverse = { transport, port };
+    return port;
   }
 
   /** Removes files of ours; never throws, since the guest may be gone. */

@@ -1,5 +1,5 @@
 import { buildSeed } from '../../cloudinit/index.ts';
-import { BUILD_USER, type Credentials, type SeedFiles } from '../core/index.ts';
+import { BUILD_USER, type Credentials, canonicalJson, type SeedFiles, sha256 } from '../core/index.ts';
 import { generateKeyPair } from '../transport/keys.ts';
 
 /** A throw-away login and the seed that puts it into the guest. */
@@ -16,4 +16,12 @@ export function makeLogin(options: { readonly instanceId: string; readonly hostn
     credentials: { username: BUILD_USER, privateKey: login.privateKey, hostKey: host.publicKey },
     seed: buildSeed({ ...options, login: { username: BUILD_USER, authorizedKey: login.publicKey }, hostKey: host }),
   };
+}
+
+/** Digest of the seed apart from its keys and its instance: what of it makes one guest differ from another. */
+export function seedDigest(options: { readonly hostname: string; readonly minimal: boolean }): string {
+  const login = { username: BUILD_USER, authorizedKey: 'login' };
+  return sha256(
+    canonicalJson(buildSeed({ ...options, instanceId: '', login, hostKey: { privateKey: 'host', publicKey: 'host' } })),
+  );
 }

@@ -1,6 +1,7 @@
 import type { Artifact, BaseImage, BuildPlan, CheckResult, Context } from '../core/index.ts';
 import { manifest, writeManifest } from '../export/manifest.ts';
 import { packageVersion } from '../io/package-info.ts';
+import { artifactKey } from './artifact-key.ts';
 import type { GuestPackage } from './guest-packages.ts';
 import type { Phase } from './phases.ts';
 import type { BuildRequest } from './request.ts';
@@ -23,6 +24,8 @@ export interface ManifestFacts {
 export async function recordManifest(facts: ManifestFacts, dir: string, context: Context): Promise<string> {
   const value = manifest({
     buildId: context.buildId,
+    key: artifactKey(facts.plan),
+    isVerified: facts.request.verify,
     createdMs: context.clock.now(),
     tools: { 'kib-native': packageVersion(), node: process.version, ...facts.tools },
     spec: facts.request.image.spec,

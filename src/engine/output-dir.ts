@@ -18,12 +18,15 @@ export interface OutputDir {
   publish(): Promise<void>;
 }
 
-/** Throws KIB_OUTPUT_EXISTS when the folder is there and may not be replaced, KIB_HOST_PERMISSION when it cannot be made. */
+/**
+ * Throws KIB_OUTPUT_EXISTS when something is there that may not be replaced and that no build made, KIB_HOST_PERMISSION when the folder cannot be
+ * made. An earlier build may turn out to be what is asked for: see findEarlier.
+ */
 export async function checkOutputDir(outputDir: string, name: string, force: boolean): Promise<void> {
   const final = join(outputDir, name);
   let isTaken: boolean;
   try {
-    isTaken = await exists(final);
+    isTaken = (await exists(final)) && !(await exists(join(final, 'manifest.json')));
     let folder = outputDir;
     while (!(await exists(folder)) && dirname(folder) !== folder) folder = dirname(folder);
     // With the slash a file is refused too.
@@ -31,7 +34,7 @@ export async function checkOutputDir(outputDir: string, name: string, force: boo
   } catch (error) {
     throw folderError(outputDir, HINT, error);
   }
-  if (isTaken && !force) throw isThere(final);
+  if (isTaken && !force) throw outputExists(final);
 }
 
 /** Makes the staging folder; it is removed with the context's scope unless published. `publish` throws KIB_OUTPUT_EXISTS unless `force`. */
@@ -49,7 +52,7 @@ export async function makeOutputDir(outputDir: string, name: string, force: bool
       const old = `${staging}.old`;
       const hadOld = await exists(final);
       // Another build was faster.
-      if (hadOld && !force) throw isThere(final);
+      if (hadOld && !force) throw outputExists(final);
       if (hadOld) await rename(final, old);
       try {
         await rename(staging, final);
@@ -64,8 +67,9 @@ export async function makeOutputDir(outputDir: string, name: string, force: bool
   };
 }
 
-function isThere(path: string): KibError {
-  return new KibError('KIB_OUTPUT_EXISTS', `${path} already holds an image`, {
+/** `why` tells why that image is not the one asked for. */
+export function outputExists(path: string, why?: string): KibError {
+  return new KibError('KIB_OUTPUT_EXISTS', `${path} already holds an image${why === undefined ? '' : `: ${why}`}`, {
     hint: 'add --force to replace it, or choose another --output-dir',
   });
 }

@@ -12,7 +12,10 @@ export async function preflight(
   plan: BuildPlan,
   context: Context,
 ): Promise<Readonly<Record<string, string>>> {
-  const findings = await image.driver.doctor(image.driverOptions, plan.machine, context.signal);
+  const findings = await image.driver.doctor(image.driverOptions, plan.machine, context.signal, {
+    folder: context.dirs.cache,
+    isRenewed: false,
+  });
   const tools = await findTools([...baseTools(plan.base), ...image.exporters.flatMap(({ exporter }) => exporter.tools)]);
   // The driver and an exporter may want the same program.
   const all = new Map<string, Finding>([...tools, ...findings].map((finding) => [finding.name, finding]));

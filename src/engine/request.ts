@@ -55,6 +55,8 @@ export interface BuildResult {
   readonly isVerified: boolean;
   /** Whether nothing had changed, so that the artifacts of an earlier build were checked and returned. */
   readonly isUnchanged: boolean;
+  /** When that earlier build made them, ISO 8601; present when nothing had changed. */
+  readonly builtAt?: string;
   readonly phases: readonly Phase[];
   /** Folder of events.ndjson, console.log and commands.log. */
   readonly logs: string;

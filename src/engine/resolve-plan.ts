@@ -1,28 +1,41 @@
-import { type BuildPlan, type Context } from '../core/index.ts';
+import { type BaseImage, type BuildPlan, type Context, canonicalJson, sha256 } from '../core/index.ts';
 import { planBuild } from '../plan/planner.ts';
-import { checkOutputDir } from './output-dir.ts';
-import { preflight } from './preflight.ts';
+import { fetchBase } from './base/index.ts';
+import { seedDigest } from './login.ts';
+import { quietGuest } from './quiet-guest.ts';
+import { keyFacts, type RepositoryState, readRepositories } from './repositories/index.ts';
 import type { BuildRequest } from './request.ts';
 import { resolveDigests } from './requirements.ts';
+import { BUILD_HOSTNAME } from './start-machine.ts';
 
+/** A plan whose layer keys count everything that they depend on. */
 export interface ReadyPlan {
   readonly plan: BuildPlan;
-  /** Host programs and what doctor said of them, for the manifest. */
-  readonly tools: Readonly<Record<string, string>>;
+  readonly base: BaseImage;
+  readonly repositories: RepositoryState | undefined;
 }
 
-/** Everything that can be known and refused before anything is created: the plan with all digests, on a host that can run it. */
-export async function resolvePlan(request: BuildRequest, context: Context): Promise<ReadyPlan> {
-  const draft = planBuild(request.image);
-  await checkOutputDir(request.outputDir, draft.name, request.force);
-  const tools = await preflight(request.image, draft, context);
-  const digests = await resolveDigests(draft.requirements, context);
-  const plan = planBuild(request.image, digests);
+/** Learns what only the host and the network know, and plans with it: digests of downloads, the base, what package repositories hold. */
+export async function resolvePlan(request: BuildRequest, draft: BuildPlan, context: Context): Promise<ReadyPlan> {
+  const [digests, base] = await Promise.all([
+    resolveDigests(draft.requirements, context),
+    fetchBase(draft.base, draft.machine.arch, context),
+  ]);
+  const { lock } = request;
+  const resolved = planBuild(request.image, digests);
+  const repositories = await readRepositories(resolved, base, lock === undefined ? {} : { lock }, context);
+  const plan = planBuild(request.image, digests, { base: base.sha256, seed: guestDigest(draft), ...keyFacts(repositories) });
   context.span.emit({
     type: 'plan',
     layers: plan.layers.map((layer) => layer.name),
     actions: plan.layers.reduce((count, layer) => count + layer.actions.length, plan.seal.length),
     checks: plan.checks.length,
   });
-  return { plan, tools };
+  return { plan, base, repositories };
+}
+
+/** What is done to every guest before its first layer. */
+function guestDigest({ os }: BuildPlan): string {
+  const seed = seedDigest({ hostname: BUILD_HOSTNAME, minimal: true });
+  return sha256(canonicalJson({ seed, quiet: quietGuest(os).masked }));
 }

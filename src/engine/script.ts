@@ -3,6 +3,8 @@ import { lines, raw, type Sh, sh } from '../core/index.ts';
 /** One program of a script: POSIX sh, run as root with `set -eu`, standard input empty, working directory `/`. */
 export interface ScriptStep {
   readonly script: Sh;
+  /** Runs instead of the script in the first attempt; it finds that one beside itself, at `"\${0%.first.sh}.sh"`. */
+  readonly first?: Sh;
   /** Bytes for the script, which finds them in the file `"${0%.sh}.data"`. */
   readonly data?: string;
   /** Per attempt. */
@@ -30,7 +32,7 @@ const WIDTH = 76;
 /**
  * One POSIX sh script that runs the steps in order and reports each by markers on standard output (see MarkerParser). Feed it to a
  * root shell's standard input: everything stands in a function called in the last line, so that a script cut short does nothing. Files
- * go to a 0700 folder in memory (/run), which goes away with the script; a SIGTERM ends the running step first.
+ * go to a 0700 folder in memory (/run), which goes away with the script, as does `/dev/shm/<its name>.*`; a SIGTERM ends the running step first.
  */
 export function composeScript(steps: readonly ScriptStep[], options: ComposeOptions): string {
   const onFailure = options.onFailure === 'stop' ? raw('|| kib_stop "$?"') : raw('|| :');
@@ -38,6 +40,7 @@ export function composeScript(steps: readonly ScriptStep[], options: ComposeOpti
     prelude(options.nonce),
     ...steps.flatMap((step, index) => [
       stage(`${index}.sh`, step.script.text),
+      ...(step.first === undefined ? [] : [stage(`${index}.first.sh`, step.first.text)]),
       ...(step.data === undefined ? [] : [stage(`${index}.data`, step.data)]),
     ]),
     environment,
@@ -67,7 +70,7 @@ const prelude = (nonce: string): Sh => sh`
       kill -TERM "$kib_child" 2>/dev/null
       wait "$kib_child" 2>/dev/null
     fi
-    rm -rf "$kib_dir"
+    rm -rf "$kib_dir" "/dev/shm/\${kib_dir##*/}".*
   }
   trap kib_clean EXIT
   trap 'exit 129' HUP
@@ -90,10 +93,12 @@ const prelude = (nonce: string): Sh => sh`
       kib_mark start "$1" "$kib_try"
       kib_clock
       kib_begin=$kib_now
+      kib_file=$kib_dir/$1.sh
+      if [ "$kib_try" -eq 1 ] && [ -e "$kib_dir/$1.first.sh" ]; then kib_file=$kib_dir/$1.first.sh; fi
       if [ "$5" = apart ]; then
-        kib_run "$4" "$kib_dir/$1.sh" </dev/null 2>"$kib_dir/$1.err" &
+        kib_run "$4" "$kib_file" </dev/null 2>"$kib_dir/$1.err" &
       else
-        kib_run "$4" "$kib_dir/$1.sh" </dev/null 2>&1 &
+        kib_run "$4" "$kib_file" </dev/null 2>&1 &
       fi
       kib_child=$!
       wait "$kib_child"

@@ -15,7 +15,7 @@ import {
 } from '../core/index.ts';
 import { processIdentity } from '../io/process-identity.ts';
 import { runBuild } from './build.ts';
-import { makeBuildDirs, makeWorkDir, newBuildId } from './build-dirs.ts';
+import { claimBuildId, makeBuildDirs, makeWorkDir } from './build-dirs.ts';
 import { EventStream } from './events.ts';
 import { BuildJournal } from './journal.ts';
 import { PhaseRecorder } from './phases.ts';
@@ -37,7 +37,7 @@ export interface BuildHandle extends AsyncIterable<BuildEvent> {
 
 /** Starts a build. Abort `signal` to stop it; it then cleans up and rejects with KIB_CANCELLED. */
 export function startBuild(request: BuildRequest, signal: AbortSignal, clock: Clock = systemClock): BuildHandle {
-  const id = newBuildId(request.image.os.id, clock);
+  const id = claimBuildId(request.stateHome, request.image.name, clock);
   const events = new EventStream(id, clock);
   const scope = new Scope((name, error) =>
     events.root.emit({ type: 'resource', action: error === undefined ? 'released' : 'leaked', kind: 'scope', id: name }),

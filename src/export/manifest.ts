@@ -14,6 +14,10 @@ import { writeWhole } from './part-file.ts';
 /** What the engine knows when the artifacts are judged. */
 export interface ManifestInput {
   readonly buildId: string;
+  /** Digest of everything that the artifacts depend on. */
+  readonly key: string;
+  /** Whether the artifacts were inspected and booted. */
+  readonly isVerified: boolean;
   /** Milliseconds since the epoch. */
   readonly createdMs: number;
   /** Versions of what took part: `{ 'kib-native': '0.1.0', node: 'v20.19.0', qemu: '7.2.18' }`. */
@@ -40,6 +44,8 @@ export function manifest(input: ManifestInput) {
     v: 1,
     name: plan.name,
     build: input.buildId,
+    key: input.key,
+    verified: input.isVerified,
     created: new Date(input.createdMs).toISOString(),
     tools: input.tools,
     os: { id: plan.os.id, title: plan.os.title, distribution: plan.os.distribution, version: plan.os.version },

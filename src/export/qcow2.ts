@@ -1,6 +1,11 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { z } from 'zod';
-import type { Exporter } from '../core/index.ts';
-import { exportConverted } from './convert.ts';
+import { digestFile, type Exporter } from '../core/index.ts';
+import { convert } from '../io/qemu-img.ts';
+import { writeChecksum } from './checksums.ts';
+import { artifactName } from './names.ts';
+import { writeWhole } from './part-file.ts';
 
 const options = z.strictObject({
   compression: z
@@ -23,9 +28,26 @@ export const qcow2Exporter: Exporter<Qcow2Options> = {
   summary: 'QEMU, KVM, KubeVirt, OpenStack, Proxmox: compressed qcow2',
   options,
   tools: ['qemu-img'],
-  export(disk, subject, outputDir, { compression }, context) {
-    const compress = compression !== 'none';
-    const formatOptions = { compat: '1.1', ...(compress ? { compression_type: compression } : {}) };
-    return exportConverted(disk, subject, outputDir, { format: 'qcow2', compress, options: formatOptions }, context);
+  async export(disk, subject, outputDir, { compression }, context) {
+    const path = join(outputDir, artifactName(subject, 'qcow2'));
+    const { span, signal } = context;
+    return writeWhole(path, context, async (part) => {
+      const compress = compression !== 'none';
+      await convert({
+        source: disk,
+        target: part,
+        targetFormat: 'qcow2',
+        options: { compat: '1.1', ...(compress ? { compression_type: compression } : {}) },
+        compress,
+        onProgress: (percent) => span.progress(percent, 100, 'percent'),
+        signal,
+      });
+      span.note('sha256');
+      const sha256 = await digestFile(part, 'sha256', signal);
+      const { size } = await stat(part);
+      // Before the image's own rename: whoever sees the image finds its checksum.
+      await writeChecksum(path, sha256, context);
+      return { format: 'qcow2', path, bytes: size, sha256, disk: { format: 'qcow2', offset: 0, bytes: size } };
+    });
   },
 };

@@ -1,60 +1,69 @@
-import { createReadStream } from 'node:fs';
-import { pipeline } from 'node:stream/promises';
-import { type Pack, pack as tarPack } from 'tar-stream';
 import { GiB } from '../core/index.ts';
 
-/** What goes into the archive: text, or a file of this host. */
-export type TarMember = { readonly name: string; readonly bytes: number } & (
-  | { readonly kind: 'text'; readonly text: string }
-  | { readonly kind: 'file'; readonly path: string }
-);
+/** A file of the archive. */
+export interface TarMember {
+  /** At most 100 bytes. */
+  readonly name: string;
+  readonly bytes: number;
+}
 
 /** POSIX ustar (pax(1)): a member's size has 11 octal digits. */
 export const MAX_MEMBER_BYTES = 8 * GiB - 1;
 
 const BLOCK = 512;
+const MAX_NAME_BYTES = 100;
 // Equal inputs give equal archives. Not 1970, which tar(1) calls implausible.
-const MTIME = new Date(Date.UTC(1980, 0, 1));
+const MTIME = Date.UTC(1980, 0, 1) / 1000;
+const CHECKSUM_AT = 148;
+
+/** Two blocks of zeroes end an archive. */
+export const TAR_END = Buffer.alloc(2 * BLOCK);
 
 /** Where each member's content starts when `members` are packed in this order: header blocks and padding lie between. */
 export function tarOffsets(members: readonly Pick<TarMember, 'bytes'>[]): readonly number[] {
   let end = 0;
   return members.map(({ bytes }) => {
     const start = end + BLOCK;
-    end = start + Math.ceil(bytes / BLOCK) * BLOCK;
+    end = start + bytes + tarPadding(bytes);
     return start;
   });
 }
 
-/**
- * A ustar archive of the members in this order, as a stream: owner root, mode 0644, a fixed time. Members must not be larger than
- * MAX_MEMBER_BYTES nor their names longer than 100 bytes. Errors of reading a file come out of the stream.
- */
-export function tarStream(members: readonly TarMember[], signal: AbortSignal): Pack {
-  const pack = tarPack();
-  void (async () => {
-    try {
-      for (const member of members) await add(pack, member, signal);
-      pack.finalize();
-    } catch (error) {
-      pack.destroy(error as Error);
-    }
-  })();
-  return pack;
+/** Zeroes that follow a member's content. */
+export function tarPadding(bytes: number): number {
+  return (BLOCK - (bytes % BLOCK)) % BLOCK;
 }
 
-async function add(pack: Pack, member: TarMember, signal: AbortSignal): Promise<void> {
-  const header = {
-    name: member.name,
-    size: member.bytes,
-    mode: 0o644,
-    uid: 0,
-    gid: 0,
-    uname: 'root',
-    gname: 'root',
-    mtime: MTIME,
-  };
-  const entry = pack.entry(header);
-  if (member.kind === 'text') entry.end(member.text);
-  else await pipeline(createReadStream(member.path, { highWaterMark: 1024 * 1024 }), entry, { signal });
+/** The ustar header of a member: owner root, mode 0644, a fixed time. Throws RangeError when name or size do not fit. */
+export function tarHeader({ name, bytes }: TarMember): Buffer {
+  if (Buffer.byteLength(name) > MAX_NAME_BYTES) throw new RangeError(`too long a name for ustar: ${name}`);
+  if (bytes > MAX_MEMBER_BYTES) throw new RangeError(`too large for ustar: ${name}`);
+  const header = Buffer.alloc(BLOCK);
+  const octal = (value: number, digits: number, at: number): unknown =>
+    header.write(value.toString(8).padStart(digits, '0'), at, 'latin1');
+  header.write(name, 0);
+  octal(0o644, 7, 100);
+  octal(0, 7, 108);
+  octal(0, 7, 116);
+  octal(bytes, 11, 124);
+  octal(MTIME, 11, 136);
+  header.write('0', 156, 'latin1');
+  header.write('ustar\x0000', 257, 'latin1');
+  header.write('root', 265, 'latin1');
+  header.write('root', 297, 'latin1');
+  // The checksum is computed as if it were blanks (pax(1), ustar Interchange Format).
+  header.fill(' ', CHECKSUM_AT, CHECKSUM_AT + 8);
+  octal(
+    header.reduce((sum, byte) => sum + byte, 0),
+    6,
+    CHECKSUM_AT,
+  );
+  header[CHECKSUM_AT + 6] = 0;
+  return header;
+}
+
+/** Header, content and padding of a member that is small enough to be held. */
+export function tarEntry(name: string, text: string): Buffer {
+  const content = Buffer.from(text);
+  return Buffer.concat([tarHeader({ name, bytes: content.length }), content, Buffer.alloc(tarPadding(content.length))]);
 }

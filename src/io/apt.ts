@@ -24,21 +24,30 @@ export async function aptSources(signal: AbortSignal): Promise<readonly AptSourc
     );
 }
 
-/** Being offline should show within half a minute; apt would try for some. */
-const LIMITS = ['Acquire::Retries=1', 'Acquire::http::Timeout=15', 'Acquire::https::Timeout=15'].flatMap((option) => [
-  '-o',
-  option,
-]);
+/** Being offline should show within half a minute, or soon; apt would try for some. */
+function limits(isHasty: boolean): readonly string[] {
+  const seconds = isHasty ? 5 : 15;
+  const options = [
+    `Acquire::Retries=${isHasty ? 0 : 1}`,
+    ...['http', 'https'].map((way) => `Acquire::${way}::Timeout=${seconds}`),
+  ];
+  return options.flatMap((option) => ['-o', option]);
+}
 
 /**
  * Fetches a URL the way apt fetches packages: same transports (http, https, file, tor …), same proxies. Returns whether it was there; throws
  * CommandError when that could not be found out.
  */
-export async function aptDownload(url: string, path: string, signal: AbortSignal): Promise<boolean> {
+export async function aptDownload(
+  url: string,
+  path: string,
+  options: { readonly signal: AbortSignal; readonly isHasty?: boolean },
+): Promise<boolean> {
+  const { signal, isHasty = false } = options;
   const { stdout } = await run('apt-config', ['shell', 'METHODS', 'Dir::Bin::methods'], { signal });
   const methods = /METHODS='([^']+)'/.exec(stdout)?.[1] ?? '/usr/lib/apt/methods';
   try {
-    await run(join(dirname(methods), 'apt-helper'), [...LIMITS, 'download-file', url, path], { signal });
+    await run(join(dirname(methods), 'apt-helper'), [...limits(isHasty), 'download-file', url, path], { signal });
     return true;
   } catch (error) {
     if (error instanceof CommandError && isAbsent(error.stderr)) return false;

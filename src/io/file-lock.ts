@@ -1,8 +1,8 @@
-import { createHash, randomBytes } from 'node:crypto';
-import { open, readdir, rm } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { randomBytes } from 'node:crypto';
+import { open, rm } from 'node:fs/promises';
+import { basename } from 'node:path';
 import type { Clock, Journal } from '../core/index.ts';
-import { processIdentity } from './process-identity.ts';
+import { claimName, hasLiveClaim } from './claim.ts';
 
 export interface FileLockOptions {
   readonly clock: Clock;
@@ -19,10 +19,10 @@ const POLL_MS = 500;
  * count. The folder of `path` exists and belongs to one host; claims are empty files beside it.
  *
  * Each contender first creates a claim named after itself and only then looks for others: two can both see each other and step
- * back, but never both miss each other. Nobody ever has to take a claim away from somebody, which is where lock files go wrong.
+ * back, but never both miss each other.
  */
 export async function withFileLock<T>(path: string, options: FileLockOptions, work: () => Promise<T>): Promise<T> {
-  const release = await acquire(path, options);
+  const release = await acquireFileLock(path, options);
   try {
     return await work();
   } finally {
@@ -30,11 +30,13 @@ export async function withFileLock<T>(path: string, options: FileLockOptions, wo
   }
 }
 
-async function acquire(path: string, options: FileLockOptions): Promise<() => Promise<void>> {
+/** Waits for the lock that `withFileLock` holds, and returns how to give it up. */
+export async function acquireFileLock(path: string, options: FileLockOptions): Promise<() => Promise<void>> {
+  const prefix = lockPrefix(path);
   let hasWaited = false;
   for (;;) {
-    if (!(await hasLiveClaim(path, undefined, options.signal))) {
-      const claim = `${path}.lock-${await ownName(options.signal)}`;
+    if (!(await hasLiveClaim(prefix, undefined, options.signal))) {
+      const claim = `${prefix}${await claimName(options.signal)}`;
       const removed = await options.journal.acquire({ kind: 'path', id: claim });
       const release = async () => {
         await rm(claim, { force: true });
@@ -42,7 +44,7 @@ async function acquire(path: string, options: FileLockOptions): Promise<() => Pr
       };
       try {
         await (await open(claim, 'wx', 0o600)).close();
-        if (!(await hasLiveClaim(path, basename(claim), options.signal))) return release;
+        if (!(await hasLiveClaim(prefix, basename(claim), options.signal))) return release;
       } catch (error) {
         await release();
         throw error;
@@ -56,25 +58,11 @@ async function acquire(path: string, options: FileLockOptions): Promise<() => Pr
   }
 }
 
-/** Whether somebody alive, other than `own`, claims the lock; removes the claims of the dead. */
-async function hasLiveClaim(path: string, own: string | undefined, signal: AbortSignal): Promise<boolean> {
-  const prefix = `${basename(path)}.lock-`;
-  for (const name of await readdir(dirname(path))) {
-    if (!name.startsWith(prefix) || name === own) continue;
-    const [pid, identity] = name.slice(prefix.length).split('-');
-    const running = await processIdentity(Number(pid), signal);
-    if (running !== undefined && identity === digest(running)) return true;
-    // Names are never used twice, so this cannot hit a claim made meanwhile.
-    await rm(join(dirname(path), name), { force: true });
-  }
-  return false;
+/** Whether somebody alive holds the lock on `path`. */
+export async function isFileLocked(path: string, signal: AbortSignal): Promise<boolean> {
+  return hasLiveClaim(lockPrefix(path), undefined, signal);
 }
 
-async function ownName(signal: AbortSignal): Promise<string> {
-  const identity = (await processIdentity(process.pid, signal)) ?? '';
-  return `${process.pid}-${digest(identity)}-${randomBytes(4).toString('hex')}`;
-}
-
-function digest(identity: string): string {
-  return createHash('sha256').update(identity).digest('hex').slice(0, 12);
+function lockPrefix(path: string): string {
+  return `${path}.lock-`;
 }

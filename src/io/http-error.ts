@@ -72,6 +72,16 @@ export function isGone(error: unknown): boolean {
   return statusOf(error) === 404 || statusOf(error) === 410;
 }
 
+/** Whether the server has no such file for us: some say so by refusing it. */
+export function isAbsent(error: unknown): boolean {
+  return isGone(error) || statusOf(error) === 403;
+}
+
+/** Whether the server said, to a conditional request, that nothing changed. */
+export function isNotModified(error: unknown): boolean {
+  return statusOf(error) === 304;
+}
+
 /** Whether there was no answer, or one that says the server is out of order. */
 export function isNetworkFailure(error: unknown): boolean {
   return isKibError(error) && error.code === 'KIB_HTTP' && (statusOf(error) ?? 500) >= 500;

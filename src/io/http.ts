@@ -18,7 +18,6 @@ export interface HttpDeadlines {
 
 const DEADLINES: HttpDeadlines = { connectMs: 15_000, answerMs: 60_000, stallMs: 30_000, stallBytes: 1024 };
 const MAX_REDIRECTS = 10;
-/** How often in a row a request may fail before it is given up on. */
 const ATTEMPTS = 5;
 
 export interface HttpResponse {
@@ -31,6 +30,8 @@ export interface HttpResponse {
 
 export interface RequestOptions {
   readonly signal: AbortSignal;
+  /** How often in a row it may fail before it is given up on; default 5. */
+  readonly attempts?: number;
   /** Called before each further try with what went wrong. */
   readonly onRetry?: (error: unknown) => void;
 }
@@ -133,7 +134,7 @@ export class HttpClient implements AsyncDisposable {
         when: (error) => {
           // A transfer that gets on a stretch with each try may take as many as it needs.
           failures = options.progressed?.() === true ? 1 : failures + 1;
-          return error instanceof KibError && error.retryable && failures < ATTEMPTS;
+          return error instanceof KibError && error.retryable && failures < (options.attempts ?? ATTEMPTS);
         },
         onRetry: (error) => options.onRetry?.(error),
       },
@@ -210,5 +211,7 @@ function accept(
   if (status === 200 || (options.headers?.['range'] !== undefined && (status === 206 || status === 416)))
     return { status, headers, body };
   body.destroy();
-  throw statusError(url, status, answer.statusText, headers['retry-after'], now);
+  // Through a proxy undici loses the reason phrase, whatever its types say.
+  const reason = (answer.statusText as string | undefined) ?? '';
+  throw statusError(url, status, reason, headers['retry-after'], now);
 }

@@ -29,8 +29,10 @@ export interface CreateRequest {
   readonly format: DiskFormat;
   /** Virtual size; default: the backing image's. */
   readonly bytes?: number;
-  /** Makes the new image a copy-on-write overlay of this one, which is never written. Its path is kept as it is: make it absolute. */
+  /** Makes the new image a copy-on-write overlay of this one, which is never written. Its path is kept as it is, a relative one counts from the image's folder. */
   readonly backing?: DiskFile;
+  /** Whether the backing file need not be there yet; `bytes` is needed then. */
+  readonly isBackingLater?: boolean;
   /** Format options, `{ cluster_size: '64k' }` (qemu-img create -f FORMAT -o help). */
   readonly options?: Readonly<Record<string, string>>;
 }
@@ -79,6 +81,7 @@ export function createArgs(request: CreateRequest): string[] {
   const { backing, bytes } = request;
   return [
     ['create', '-q', '-f', request.format],
+    request.isBackingLater === true ? ['-u'] : [],
     backing === undefined ? [] : ['-b', locator(backing), '-F', backing.format],
     formatOptions(request.options),
     [unambiguous(request.path)],
@@ -164,7 +167,8 @@ function isPlain(file: DiskFile): boolean {
   return (file.offset ?? 0) === 0 && file.bytes === undefined;
 }
 
-function located(file: DiskFile, formatFlag: string): string[] {
+/** Arguments that name a disk with its format; a `json:` locator names its own. */
+export function located(file: DiskFile, formatFlag: string): string[] {
   return isPlain(file) ? [formatFlag, file.format, locator(file)] : [locator(file)];
 }
 

@@ -3,9 +3,11 @@ import type { HostPackages } from '../core/index.ts';
 /** Host programs by the packages that hold them; what `doctor` looks for and `doctor --install` installs. */
 export const TOOLS = {
   'qemu-img': { apt: ['qemu-utils'], dnf: ['qemu-img'], brew: ['qemu'] },
+  'qemu-nbd': { apt: ['qemu-utils'], dnf: ['qemu-img'], brew: ['qemu'] },
   'qemu-system-x86_64': { apt: ['qemu-system-x86'], dnf: ['qemu-system-x86-core'], brew: ['qemu'] },
   'qemu-system-aarch64': { apt: ['qemu-system-arm'], dnf: ['qemu-system-aarch64-core'], brew: ['qemu'] },
   swtpm: { apt: ['swtpm'], dnf: ['swtpm'], brew: ['swtpm'] },
+  zstd: { apt: ['zstd'], dnf: ['zstd'], brew: ['zstd'] },
   xorriso: { apt: ['xorriso'], dnf: ['xorriso'], brew: ['xorriso'] },
   ps: { apt: ['procps'], dnf: ['procps-ng'] },
   ssh: { apt: ['openssh-client'], dnf: ['openssh-clients'] },

@@ -1,4 +1,5 @@
-import { type PackageRepository, type PackageRequest, type PrimitiveAction, raw, sh } from '../core/index.ts';
+import { lines, type PackageRepository, type PackageRequest, type PrimitiveAction, raw, type Sh, sh } from '../core/index.ts';
+import { withUnitsAtTheEnd } from './apt-units.ts';
 import type { PackageManagerSeam } from './package-manager.ts';
 import { installTitle } from './package-titles.ts';
 
@@ -22,17 +23,13 @@ const INSTALL_TIMEOUT_MS = 1_800_000;
 
 /** apt of Debian and Ubuntu. */
 export const apt: PackageManagerSeam = {
-  transaction: (repositories, packages) => [
-    quiet,
+  transaction: (repositories, packages, startedLater) => [
     ...repositories.flatMap(addRepository),
     update,
     {
       kind: 'exec',
       title: installTitle(packages.map(({ name }) => name)),
-      script: sh`
-        ${ENVIRONMENT}
-        ${APT_GET} --no-install-recommends install ${packages.map(spec)}
-      `,
+      script: lines([ENVIRONMENT, withUnitsAtTheEnd(install(packages.map(spec)), startedLater)]),
       timeoutMs: INSTALL_TIMEOUT_MS,
       attempts: NETWORK_ATTEMPTS,
       packages: true,
@@ -42,13 +39,15 @@ export const apt: PackageManagerSeam = {
     {
       kind: 'exec',
       title: installTitle(packages),
-      script: sh`
-        ${ENVIRONMENT}
-        if [ -z "$(find /var/lib/apt/lists -maxdepth 1 -name '*_Packages*' | head -n 1)" ]; then
-          ${APT_GET} -o APT::Update::Error-Mode=any update
-        fi
-        ${APT_GET} --no-install-recommends install ${packages}
-      `,
+      script: lines([
+        ENVIRONMENT,
+        sh`
+          if [ -z "$(find /var/lib/apt/lists -maxdepth 1 -name '*_Packages*' | head -n 1)" ]; then
+            ${APT_GET} -o APT::Update::Error-Mode=any update
+          fi
+        `,
+        withUnitsAtTheEnd(install(packages), []),
+      ]),
       timeoutMs: INSTALL_TIMEOUT_MS,
       attempts: NETWORK_ATTEMPTS,
       packages: true,
@@ -60,13 +59,10 @@ export const apt: PackageManagerSeam = {
   holdNeeds: [],
 };
 
-/** The timers would take the lock or change packages under the build; seal and the node recipe decide what a node keeps. */
-const quiet: PrimitiveAction = {
-  kind: 'exec',
-  title: 'keep automatic updates away',
-  script: sh`systemctl stop apt-daily.timer apt-daily-upgrade.timer apt-daily.service 2>/dev/null || :`,
-  timeoutMs: 120_000,
-};
+/** See withUnitsAtTheEnd for the search path. */
+function install(packages: readonly string[]): Sh {
+  return sh`${APT_GET} -o DPkg::Path="$dpkg_path" --no-install-recommends install ${packages}`;
+}
 
 const update: PrimitiveAction = {
   kind: 'exec',

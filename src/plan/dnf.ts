@@ -11,7 +11,6 @@ const INSTALL_TIMEOUT_MS = 1_800_000;
 /** dnf of Enterprise Linux. */
 export const dnf: PackageManagerSeam = {
   transaction: (repositories, packages) => [
-    quiet,
     ...repositories.flatMap(addRepository),
     {
       kind: 'exec',
@@ -41,13 +40,6 @@ export const dnf: PackageManagerSeam = {
     },
   ],
   holdNeeds: ['python3-dnf-plugin-versionlock'],
-};
-
-const quiet: PrimitiveAction = {
-  kind: 'exec',
-  title: 'keep automatic updates away',
-  script: sh`systemctl stop dnf-makecache.timer dnf-makecache.service dnf-automatic.timer 2>/dev/null || :`,
-  timeoutMs: 120_000,
 };
 
 /** One dnf.conf(5) repository. Its key is in the image, so it is never fetched from where the packages come from. */

@@ -98,27 +98,32 @@ function requirement({ url, sha256: hex, checksumUrl, why }: Requirement): reado
 
 function action(planned: PlannedAction): readonly string[] {
   const head = `${planned.id}  ${planned.title}`;
+  const body = actionBody(planned, SHOWN_LINES).map((line) => `  | ${line}`);
+  if (planned.kind !== 'exec') return [head, ...body];
+  const tries = planned.attempts === undefined || planned.attempts === 1 ? '' : `, ${planned.attempts} attempts`;
+  return [`${head}  (at most ${formatDuration(planned.timeoutMs)}${tries})`, ...body];
+}
+
+/** What an action does, line by line, secrets masked; not its title, deadline and attempts. Files of more than `shownLines` lines are named by their digest. */
+export function actionBody(planned: PlannedAction, shownLines: number): readonly string[] {
   switch (planned.kind) {
-    case 'exec': {
-      const tries = planned.attempts === undefined || planned.attempts === 1 ? '' : `, ${planned.attempts} attempts`;
-      return [`${head}  (at most ${formatDuration(planned.timeoutMs)}${tries})`, ...quoted(planned.script.masked)];
-    }
+    case 'exec':
+      return planned.script.masked.split('\n');
     case 'put': {
       const target = `${planned.path} ${planned.mode} ${planned.owner}`;
-      if (planned.content.kind === 'download') return [head, `  | ${target}, from ${planned.content.url}`];
-      return [head, `  | ${target}`, ...contentOf(planned.content.text)];
+      if (planned.content.kind === 'download') return [`${target}, from ${planned.content.url}`];
+      return [target, ...contentOf(planned.content.text, shownLines)];
     }
     case 'reboot':
-      return [head, ...(planned.unless === undefined ? [] : ['  | not when this succeeds', ...quoted(planned.unless.masked)])];
+      return planned.unless === undefined ? [] : ['not when this succeeds', ...planned.unless.masked.split('\n')];
     case 'custom':
-      return [head, `  | ${planned.key}`];
+      return [planned.key];
   }
 }
 
-function contentOf(text: string): readonly string[] {
+function contentOf(text: string, shownLines: number): readonly string[] {
   const lines = text.trimEnd().split('\n');
-  const isShort = lines.length <= SHOWN_LINES;
-  return isShort ? quoted(text.trimEnd()) : [`  | ${lines[0]} … ${lines.length} lines, sha256 ${sha256(text)}`];
+  return lines.length <= shownLines ? lines : [`${lines[0]} … ${lines.length} lines, sha256 ${sha256(text)}`];
 }
 
 function quoted(text: string): readonly string[] {

@@ -10,21 +10,31 @@ import {
 import { packageManagers } from './package-manager.ts';
 import type { ChosenRecipe } from './resolved.ts';
 
+export interface PackagesPlan {
+  readonly repositories: readonly PackageRepository[];
+  readonly actions: readonly PrimitiveAction[];
+}
+
 /**
  * The `packages` layer: every recipe's repositories and packages in one transaction. Empty when nobody wants any. Throws
  * KIB_RECIPE_INVALID when recipes contradict each other.
  */
-export function planPackages(chosen: readonly ChosenRecipe[], context: RecipeContext): readonly PrimitiveAction[] {
+export function planPackages(chosen: readonly ChosenRecipe[], context: RecipeContext): PackagesPlan {
   const manager = packageManagers[context.os.packageManager];
   const repositories = chosen.flatMap(({ recipe, params }) => recipe.repositories?.(context, params) ?? []);
   const requests = chosen.flatMap(({ recipe, params }) => recipe.packages?.(context, params) ?? []);
-  const isHolding = chosen.some(({ recipe, params }) => recipe.steps(context, params).some(({ kind }) => kind === 'hold'));
+  const steps = chosen.flatMap(({ recipe, params }) => recipe.steps(context, params));
+  const isHolding = steps.some(({ kind }) => kind === 'hold');
+  const startedLater = steps.flatMap((step) =>
+    step.kind === 'service' && (step.state ?? 'stopped') !== 'stopped' ? step.unit : [],
+  );
   const needed = isHolding ? manager.holdNeeds.map((name) => ({ name })) : [];
   const issues: ConfigIssue[] = [];
   const packages = mergeRequests([...requests, ...needed], issues);
   const distinct = mergeRepositories(repositories, context.os, issues);
   if (issues.length > 0) throw configError(issues, 'KIB_RECIPE_INVALID');
-  return packages.length === 0 && distinct.length === 0 ? [] : manager.transaction(distinct, packages);
+  const isEmpty = packages.length === 0 && distinct.length === 0;
+  return { repositories: distinct, actions: isEmpty ? [] : manager.transaction(distinct, packages, startedLater) };
 }
 
 /** One request per package, by name, so that the order of recipes does not change the layer's key. */

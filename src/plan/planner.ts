@@ -50,8 +50,9 @@ export function planBuild(
   const downloads: readonly Download[] = [...[...steps.values()].flatMap(downloadsOf), ...provision.downloads];
   const requirements = requirementsOf(downloads, digests);
   const lowered = (name: string) => lowerAll(steps.get(name) ?? [], context);
+  const packages = planPackages(ordered, context);
   const parts: readonly Part[] = [
-    { name: 'packages', actions: planPackages(ordered, context) },
+    { name: 'packages', actions: packages.actions },
     ...recipes.map(({ recipe: { name } }) => ({ name, actions: lowered(name) })),
     { name: 'provision', actions: provision.actions },
   ];
@@ -81,6 +82,7 @@ export function planBuild(
         },
         [boot],
       ),
+    repositories: packages.repositories,
     checks: checksOf(ordered, context),
     seal,
     exports: image.exporters.map(({ exporter, options }) => ({ format: exporter.format, options })),

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import ssh2, { type Client, type ClientChannel } from 'ssh2';
 import {
   type Clock,
@@ -29,6 +30,8 @@ export interface ConnectOptions {
 /** A connection is given up when this many keep-alives in a row stay without an answer. */
 const KEEPALIVE = { keepaliveInterval: 10_000, keepaliveCountMax: 6 };
 const CLOSE_GRACE_MS = 1000;
+/** By number: what a name means depends on the guest. */
+const LOOPBACK = '127.0.0.1';
 
 /**
  * Logs in by the build's key, and only at a server that shows the pinned host key. Throws KIB_SSH_LOST (retryable; see sshServerSeen),
@@ -116,6 +119,18 @@ class SshTransport implements Transport {
   async download(remotePath: string, localPath: string, options: TransferOptions): Promise<void> {
     await this.#guarded(options.signal, (signal) =>
       downloadFile(this.#client, this, remotePath, localPath, { ...options, signal }),
+    );
+  }
+
+  async reverse(onConnection: (stream: Duplex) => void, caller: AbortSignal): Promise<number | undefined> {
+    this.#client.on('tcp connection', (_details, accept) => onConnection(accept()));
+    return this.#guarded(
+      caller,
+      () =>
+        new Promise<number | undefined>((resolve) => {
+          // An answer that is not success is a refusal (RFC 4254 §7.1); a lost connection is seen by the guard.
+          this.#client.forwardIn(LOOPBACK, 0, (error, port) => resolve(error === undefined ? port : undefined));
+        }),
     );
   }
 

@@ -11,6 +11,8 @@ export class NdjsonUi implements Ui {
     this.#stderr = stderr;
   }
 
+  add(): void {}
+
   read(event: BuildEvent): void {
     this.#stdout.write(`${JSON.stringify(event)}\n`);
   }

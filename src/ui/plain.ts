@@ -1,7 +1,10 @@
-import { type BuildEvent, type Clock, formatBytes, formatDuration } from '../core/index.ts';
+import pc from 'picocolors';
+import { type BuildEvent, formatBytes, formatDuration } from '../core/index.ts';
 import { type OpenSpan, SpanTree } from './span-tree.ts';
-import { clean, cleanLines } from './text.ts';
-import type { Output, Ui } from './ui.ts';
+import { missLines } from './terminal-lines.ts';
+import { clean, cleanLines, pad, width } from './text.ts';
+import { titleColour } from './titles.ts';
+import type { Ui, UiOptions } from './ui.ts';
 
 /** Progress of a span is told no more often than this. */
 const PROGRESS_MS = 10_000;
@@ -16,20 +19,54 @@ interface Told {
 
 /**
  * A log for files and CI: a line, with the time in UTC, per phase and action that ended, per warning and now and then for
- * progress. What happens while a failed build clears up stands in parentheses.
+ * progress. What happens while a failed build clears up stands in parentheses. Lines of several builds have the image's title in front.
  */
 export class PlainUi implements Ui {
-  readonly #stderr: Output;
+  readonly #options: UiOptions;
+  readonly #builds = new Map<string, PlainBuild>();
+
+  constructor(options: UiOptions) {
+    this.#options = options;
+  }
+
+  add(build: string, title: string): void {
+    const { titles = [], verbose, colour } = this.#options;
+    const head = titleColour(titles.indexOf(title), pc.createColors(colour))(pad(title, Math.max(0, ...titles.map(width))));
+    const prefix = titles.length > 1 ? `${head}  ` : '';
+    this.#builds.set(build, new PlainBuild(verbose, (time, text) => this.#line(time, prefix + text)));
+  }
+
+  read(event: BuildEvent): void {
+    if (!this.#builds.has(event.build)) this.add(event.build, '');
+    this.#builds.get(event.build)?.read(event);
+  }
+
+  say(text: string): void {
+    this.#line(new Date(this.#options.clock.now()).toISOString(), text);
+  }
+
+  suspend(): () => void {
+    return () => {};
+  }
+
+  close(): void {}
+
+  #line(time: string, text: string): void {
+    this.#options.stderr.write(`${time.slice(11, 19)}Z ${text}\n`);
+  }
+}
+
+/** What a log tells of one build. */
+class PlainBuild {
   readonly #isVerbose: boolean;
-  readonly #clock: Clock;
+  readonly #write: (time: string, text: string) => void;
   readonly #spans = new SpanTree();
   readonly #told = new Map<number, Told>();
   #lastError = '';
 
-  constructor(options: { readonly stderr: Output; readonly verbose: boolean; readonly clock: Clock }) {
-    this.#stderr = options.stderr;
-    this.#isVerbose = options.verbose;
-    this.#clock = options.clock;
+  constructor(isVerbose: boolean, write: (time: string, text: string) => void) {
+    this.#isVerbose = isVerbose;
+    this.#write = write;
   }
 
   read(event: BuildEvent): void {
@@ -57,6 +94,9 @@ export class PlainUi implements Ui {
           ['warning', ...cleanLines(event.message)].join(' ') + (event.hint === undefined ? '' : ` (${clean(event.hint)})`),
         );
         break;
+      case 'cache.miss':
+        for (const line of missLines(event.layer, event.reason, event.diff)) this.#line(event, line);
+        break;
       case 'resource':
         this.#resource(event);
         break;
@@ -74,16 +114,6 @@ export class PlainUi implements Ui {
         break;
     }
   }
-
-  say(text: string): void {
-    this.#line({ time: new Date(this.#clock.now()).toISOString() }, text);
-  }
-
-  suspend(): () => void {
-    return () => {};
-  }
-
-  close(): void {}
 
   #started(event: BuildEvent & { readonly type: 'span.start' }, span: OpenSpan | undefined): void {
     if (event.parent === undefined) this.#line(event, `build ${clean(event.name)} (${event.build})`);
@@ -139,7 +169,7 @@ export class PlainUi implements Ui {
     this.#line(event, isAside ? `(${text.trim().replaceAll(/ +/g, ' ')})` : text);
   }
 
-  #line(event: Pick<BuildEvent, 'time'>, text: string): void {
-    this.#stderr.write(`${event.time.slice(11, 19)}Z ${text}\n`);
+  #line({ time }: BuildEvent, text: string): void {
+    this.#write(time, text);
   }
 }

@@ -11,6 +11,10 @@ export interface ReportedBuild {
   readonly artifacts: readonly Artifact[];
   readonly checks: readonly CheckResult[];
   readonly isVerified: boolean;
+  /** Whether the files are those of an earlier build, since nothing had changed. */
+  readonly isUnchanged: boolean;
+  /** When that build made them, ISO 8601. */
+  readonly builtAt?: string;
   readonly phases: readonly {
     readonly kind: SpanKind;
     readonly name: string;
@@ -21,17 +25,31 @@ export interface ReportedBuild {
   readonly ms: number;
 }
 
+export interface ReportOptions {
+  readonly colour: boolean;
+  /** What else to know of the result: how old something is that it was made of. */
+  readonly notes?: readonly string[];
+}
+
 /** The table at the end of a build: files, times, checks. Ends in a newline. */
-export function renderReport(result: ReportedBuild, options: { readonly colour: boolean }): string {
+export function renderReport(result: ReportedBuild, options: ReportOptions): string {
   const colours = pc.createColors(options.colour);
+  const notes = options.notes ?? [];
   const sections = [
     [colours.bold(result.name)],
+    ...(result.isUnchanged ? [[unchanged(result)]] : []),
+    ...(notes.length === 0 ? [] : [notes.map((note) => `${colours.yellow('!')} ${cleanLines(note).join(' ')}`)]),
     ['Files', ...files(result, colours)],
     ['Time', ...times(result, colours)],
     checks(result, colours),
     [`Output  ${result.outputDir}`, `Logs    ${result.logs}`],
   ];
   return `${sections.map((lines) => lines.join('\n')).join('\n\n')}\n`;
+}
+
+function unchanged({ builtAt }: ReportedBuild): string {
+  const since = builtAt === undefined ? 'the files were made' : `${builtAt.slice(0, 16).replace('T', ' ')} UTC`;
+  return `Nothing changed since ${since}; checksums verified`;
 }
 
 type Colours = ReturnType<typeof pc.createColors>;

@@ -25,6 +25,7 @@ export interface OpenSpan {
 export class SpanTree {
   readonly #open = new Map<number, OpenSpan>();
   #actions = 0;
+  #endedActions = 0;
   #totalActions: number | undefined;
   #isUnwinding = false;
 
@@ -44,6 +45,7 @@ export class SpanTree {
       if (span.tail.length > TAIL_LINES) span.tail.shift();
     } else if (event.type === 'span.end') {
       this.#open.delete(event.span);
+      if (span.kind === 'action') this.#endedActions++;
       if (span.isPhase && (event.status === 'failed' || event.status === 'cancelled')) this.#isUnwinding = true;
     }
     return span;
@@ -53,6 +55,13 @@ export class SpanTree {
   get leaves(): readonly OpenSpan[] {
     const parents = new Set([...this.#open.values()].map((span) => span.parent));
     return [...this.#open.values()].filter((span) => !parents.has(span));
+  }
+
+  /** How much of the plan's actions is done, 0 to 1; undefined before the plan is known. */
+  get fraction(): number | undefined {
+    return this.#totalActions === undefined || this.#totalActions === 0
+      ? undefined
+      : Math.min(1, this.#endedActions / this.#totalActions);
   }
 
   /** Whether a phase went wrong, so that what still happens is clearing up. */

@@ -15,13 +15,19 @@ export interface UiOptions {
   readonly verbose: boolean;
   /** Width of the terminal right now; default 80. */
   readonly columns?: () => number;
+  /** Its height right now; default 24. */
+  readonly rows?: () => number;
   /** False under NO_COLOR and for anything that is not a terminal. */
   readonly colour: boolean;
   readonly clock: Clock;
+  /** Titles of all builds to come, when there are several; what is told of one then has its title in front. */
+  readonly titles?: readonly string[];
 }
 
 /** A reader of build events. Give it every event in order, then close it: that restores the cursor and ends its timer. */
 export interface Ui {
+  /** Announces a build, by its id, before its first event; `title` is one of the options' titles. Not needed for a single build. */
+  add(build: string, title: string): void;
   read(event: BuildEvent): void;
   /** Tells people something of the caller's own; writing to the terminal beside the reader would garble its lines. */
   say(text: string): void;

@@ -6,11 +6,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inflateSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Driver, KibError, LaunchRequest, RunningMachine, SealedDisk } from '../../src/core/index.ts';
+import type { Driver, LaunchRequest, RunningMachine, SealedDisk } from '../../src/core/index.ts';
 import { countingSignal } from '../support/counting-signal.ts';
 import { filesBelow, processesWith } from '../support/leftovers.ts';
 import { readPng } from '../support/png.ts';
-import { type TestContext, type TestContextOptions, testContext } from '../support/test-context.ts';
+import { type TestContext, testContext } from '../support/test-context.ts';
+import { describeLayers, type LayersCase } from './describe-layers.ts';
+import { atJournalLine, CANCELLED, fuzz, leftovers, NOTHING } from './outcome.ts';
 
 export interface DriverCase<O> {
   readonly driver: Driver<O>;
@@ -24,10 +26,17 @@ export interface DriverCase<O> {
   readonly hasWritten: (disk: SealedDisk, dir: string) => Promise<boolean>;
   /** Ends the machine behind the driver's back. */
   readonly kill: (machine: RunningMachine) => void;
+  /** For drivers with layers. */
+  readonly layers?: Pick<LayersCase<O>, 'guest' | 'counts' | 'countOn'>;
 }
 
 /** Holds a driver to the text of core/driver.ts and core/machine.ts. */
-export function describeDriver<O>({ driver, options, ...the }: DriverCase<O>): void {
+export function describeDriver<O>({ driver, options, layers, ...the }: DriverCase<O>): void {
+  it(`says how the layers of driver ${driver.name} are tried, if it has any`, () => {
+    expect(layers !== undefined).toBe(driver.layers !== undefined);
+  });
+  if (layers !== undefined) describeLayers({ driver, options, ...layers });
+
   describe(`driver ${driver.name}`, () => {
     let dir: string;
     let request: LaunchRequest;
@@ -48,6 +57,7 @@ export function describeDriver<O>({ driver, options, ...the }: DriverCase<O>): v
     });
 
     const launch = (context: TestContext, what = request): Promise<RunningMachine> => driver.launch(what, options, context);
+    const launchAndDispose = async (context: TestContext): Promise<void> => (await launch(context))[Symbol.asyncDispose]();
 
     it('doctor says what it found and changes nothing', async () => {
       const before = surroundings();
@@ -165,53 +175,22 @@ export function describeDriver<O>({ driver, options, ...the }: DriverCase<O>): v
     });
 
     it('leaves nothing, at whichever step it is aborted', async () => {
-      const aborted = await fuzz((step) => ({ signal: countingSignal(step) }));
+      const aborted = await fuzz((step) => ({ signal: countingSignal(step) }), launchAndDispose);
       expect(aborted.length).toBeGreaterThan(10);
       for (const outcome of aborted) expect(outcome).toEqual(CANCELLED);
     });
 
     it('leaves nothing, at whichever journal line it is aborted', async () => {
-      const aborted = await fuzz((line) => {
-        const abort = new AbortController();
-        let seen = 0;
-        const onJournal = (): void => {
-          seen += 1;
-          if (seen === line) abort.abort(new Error(`stopped at journal line ${line}`));
-        };
-        return { signal: abort.signal, onJournal };
-      });
+      const aborted = await fuzz(atJournalLine, launchAndDispose);
       expect(aborted.length).toBeGreaterThan(2);
       for (const outcome of aborted) expect(outcome).toEqual(CANCELLED);
     });
 
     it('leaves nothing, at whichever moment it is aborted', async () => {
-      const aborted = await fuzz((n) => ({ signal: AbortSignal.timeout((n - 1) * 40) }));
+      const aborted = await fuzz((n) => ({ signal: AbortSignal.timeout((n - 1) * 40) }), launchAndDispose);
       expect(aborted.length).toBeGreaterThan(2);
       for (const outcome of aborted) expect(outcome).toEqual(CANCELLED);
     });
-
-    // Aborts a launch at the first, second, third … point until one gets through.
-    async function fuzz(stopAt: (n: number) => TestContextOptions): Promise<readonly Outcome[]> {
-      const outcomes: Outcome[] = [];
-      for (let n = 1; ; n++) {
-        const outcome = await abortedLaunch(stopAt(n));
-        if (outcome === undefined) return outcomes;
-        outcomes.push(outcome);
-      }
-    }
-
-    async function abortedLaunch(contextOptions: TestContextOptions): Promise<Outcome | undefined> {
-      await using context = await testContext(contextOptions);
-      try {
-        await (await launch(context))[Symbol.asyncDispose]();
-        return undefined;
-      } catch (error) {
-        const atThrow = await leftovers(context);
-        const { code = String(error), suppressed = [] } = error as Partial<KibError>;
-        await context.scope[Symbol.asyncDispose]();
-        return { code, suppressed, atThrow, atEnd: await leftovers(context) };
-      }
-    }
   });
 }
 
@@ -234,33 +213,6 @@ async function reapAll(driver: Driver, context: TestContext): Promise<void> {
     if (resource.kind === 'path') await rm(resource.id, { recursive: true, force: true });
     else await driver.reap(resource);
   }
-}
-
-interface Leftovers {
-  readonly journal: readonly unknown[];
-  readonly processes: readonly string[];
-  readonly work: readonly string[];
-  readonly temporary: readonly string[];
-}
-
-/** What an aborted launch threw, and what was there then and after the build's scope was done. */
-interface Outcome {
-  readonly code: string;
-  readonly suppressed: readonly unknown[];
-  readonly atThrow: Leftovers;
-  readonly atEnd: Leftovers;
-}
-
-const NOTHING: Leftovers = { journal: [], processes: [], work: [], temporary: [] };
-const CANCELLED: Outcome = { code: 'KIB_CANCELLED', suppressed: [], atThrow: NOTHING, atEnd: NOTHING };
-
-async function leftovers(context: TestContext): Promise<Leftovers> {
-  return {
-    journal: context.journal.held,
-    processes: processesWith(context.buildId),
-    work: filesBelow(context.dirs.work),
-    temporary: filesBelow(tmpdir()).filter((name) => name.includes(context.buildId)),
-  };
 }
 
 function surroundings(): unknown {

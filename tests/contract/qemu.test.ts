@@ -1,5 +1,5 @@
 import { type SpawnOptions, spawn } from 'node:child_process';
-import { chown, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chown, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -9,8 +9,8 @@ import { qemu } from '../../drivers/qemu/driver.ts';
 import { collectGarbage } from '../../src/engine/gc.ts';
 import { convert } from '../../src/io/qemu-img.ts';
 import { filesBelow, listeningPorts, processesWith } from '../support/leftovers.ts';
-import { testContext } from '../support/test-context.ts';
-import { TINY_GUEST_LINES, tinyGuest, tinyGuestRequest } from '../support/tiny-guest.ts';
+import { type TestContext, testContext } from '../support/test-context.ts';
+import { TINY_GUEST_COUNTS, TINY_GUEST_LINES, tinyGuest, tinyGuestRequest } from '../support/tiny-guest.ts';
 import { describeDriver, greeted } from './describe-driver.ts';
 
 const defaults = qemu.options.parse({});
@@ -33,6 +33,16 @@ describeDriver({
     );
   },
   kill: (machine) => process.kill(Number(machine.id.split(' ').at(-1)), 'SIGKILL'),
+  layers: {
+    guest: async (dir) => tinyGuestRequest(join(dir, 'guest.img'), { counting: true }),
+    counts: TINY_GUEST_COUNTS,
+    countOn: async (path, dir) => {
+      const target = join(dir, 'count.img');
+      const source = { path, format: 'qcow2' } as const;
+      await convert({ source, target, targetFormat: 'raw', signal: new AbortController().signal });
+      return (await readFile(target)).readUInt16LE(1024);
+    },
+  },
 });
 
 describe('a process that runs a machine', () => {
@@ -42,7 +52,7 @@ describe('a process that runs a machine', () => {
   });
   afterEach(() => rm(root, { recursive: true, force: true }));
 
-  function start(build: string, mode: 'run' | 'wait', options: SpawnOptions = {}) {
+  function start(build: string, mode: 'run' | 'wait' | 'freeze', options: SpawnOptions = {}) {
     const script = fileURLToPath(new URL('../support/machine-process.ts', import.meta.url));
     const child = spawn(process.execPath, ['--import', 'tsx', script, root, build, mode], {
       ...options,
@@ -55,24 +65,35 @@ describe('a process that runs a machine', () => {
     return { child, said, ended };
   }
 
-  it('leaves after kill -9 what gc finds and removes', async () => {
-    const build = `killed-${process.pid}`;
-    const { child, said, ended } = start(build, 'wait', { detached: true });
-    const { port } = await said();
+  // With a TPM each machine is two processes.
+  it.for([
+    ['wait', 2],
+    ['freeze', 4],
+  ] as const)('leaves after kill -9 what gc finds and removes (%s)', async ([mode, processes]) => {
+    const build = `killed-${mode}-${process.pid}`;
+    const { child, said, ended } = start(build, mode, { detached: true });
     const gc = () => collectGarbage({ stateHome: root, drivers: [qemu], dryRun: false, signal: new AbortController().signal });
-    expect((await gc()).builds).toMatchObject([{ id: build, status: 'running' }]);
-    // The whole process group, as Ctrl-C does it: the machine and its TPM are in sessions of their own.
-    process.kill(-Number(child.pid), 'SIGKILL');
-    expect(await ended).toBe('SIGKILL');
-    expect(processesWith(build)).toHaveLength(2);
-    expect(listeningPorts()).toContain(port);
-    const report = await gc();
-    expect(report.builds).toMatchObject([{ id: build, status: 'collected' }]);
-    expect(processesWith(build)).toEqual([]);
-    expect(listeningPorts()).not.toContain(port);
-    expect(filesBelow(join(root, 'work'))).toEqual([]);
-    expect(filesBelow(root).filter((name) => name.endsWith('.sock') || name.endsWith('.pid'))).toEqual([]);
-    expect((await gc()).builds).toMatchObject([{ id: build, status: 'clean' }]);
+    try {
+      const { port } = await said();
+      expect((await gc()).builds).toMatchObject([{ id: build, status: 'running' }]);
+      // The whole process group, as Ctrl-C does it: the machine and its TPM are in sessions of their own.
+      process.kill(-Number(child.pid), 'SIGKILL');
+      expect(await ended).toBe('SIGKILL');
+      expect(processesWith(build)).toHaveLength(processes);
+      expect(listeningPorts()).toContain(port);
+      const report = await gc();
+      expect(report.builds).toMatchObject([{ id: build, status: 'collected' }]);
+      expect(processesWith(build)).toEqual([]);
+      expect(listeningPorts()).not.toContain(port);
+      expect(filesBelow(join(root, 'work'))).toEqual([]);
+      expect(filesBelow(root).filter((name) => name.endsWith('.sock') || name.endsWith('.pid'))).toEqual([]);
+      expect((await gc()).builds).toMatchObject([{ id: build, status: 'clean' }]);
+    } finally {
+      // What a failed expectation leaves running, nobody else would end.
+      child.kill('SIGKILL');
+      await ended;
+      for (const line of processesWith(build)) process.kill(Number.parseInt(line, 10), 'SIGKILL');
+    }
   });
 
   it('works for a user without privileges', async ({ skip }) => {
@@ -107,9 +128,71 @@ describe('QEMU launches', () => {
     expect(await greeted(machine, TINY_GUEST_LINES[1])).toBe(TINY_GUEST_LINES[1]);
   });
 
+  const frozenVariants = [
+    [{ tpm: true, diskInterface: 'scsi', cache: 'none' }, 'bios'],
+    [{ diskInterface: 'sata', networkModel: 'e1000e', cache: 'writeback', display: 'vnc', discard: false }, 'bios'],
+    [{ sandbox: false, watchdog: false, networkModel: 'vmxnet3' }, 'uefi'],
+  ] as const;
+
+  it.for(frozenVariants)('can be frozen and continued with %o and %s', async ([options, firmware], { skip }) => {
+    await using context = await testContext();
+    const { frozen, resume } = await frozenMachine(options, firmware, context, skip);
+    expect(frozen.files).toContain(firmware === 'uefi' ? 'vars.fd' : 'machine.json');
+    expect(frozen.fingerprint).toMatch(/^\d+\.\d+.*, pc-q35-\S+, \w+ \S+, devices [\da-f]{12}$/);
+    await using resumed = await resume();
+    expect(await resumed.endpoint(context.signal)).toMatchObject({ host: '127.0.0.1' });
+  });
+
+  it('can be frozen without the memory where QEMU cannot save a device', async ({ skip }) => {
+    await using context = await testContext();
+    const { frozen, resume } = await frozenMachine({ diskInterface: 'nvme' }, 'bios', context, skip);
+    if (frozen.fingerprint !== undefined) skip('this QEMU can save the state of its NVMe disk');
+    expect(frozen.files).toEqual(['disk.qcow2']);
+    expect(context.events).toContainEqual({ type: 'log', stream: 'host', line: expect.stringContaining('nvme') as string });
+    await expect(resume()).rejects.toMatchObject({ code: 'KIB_RESUME' });
+  });
+
+  it('cannot put layers on a disk that lies inside another file', async () => {
+    await using context = await testContext();
+    const request = await tinyGuestRequest(join(dir, 'guest.img'));
+    const layered = { ...request, base: { ...request.base, offset: 512 }, disk: { folder: dir, backing: 'guest.img' } };
+    await expect(qemu.launch(layered, defaults, context)).rejects.toMatchObject({ code: 'KIB_DRIVER_CANNOT' });
+  });
+
+  async function frozenMachine(
+    given: Partial<typeof defaults>,
+    firmware: 'bios' | 'uefi',
+    context: TestContext,
+    skip: (why: string) => void,
+  ) {
+    if (firmware === 'uefi' && !(await hasUefi())) skip('no UEFI firmware is installed');
+    const options = qemu.options.parse(given);
+    const tiny = await tinyGuestRequest(join(dir, 'guest.img'));
+    const machine = { ...tiny.machine, firmware };
+    const place = async (name: string, backing: string) => {
+      await mkdir(join(dir, name));
+      return { folder: join(dir, name), backing };
+    };
+    const disk = await place('layer', '../guest.img');
+    await using launched = await qemu.launch({ ...tiny, machine, disk }, options, context);
+    if (firmware === 'bios') await greeted(launched, TINY_GUEST_LINES[1]);
+    const next = await place('next', '../layer/disk.qcow2');
+    const frozen = await launched.freezer?.freeze({ next, memory: true, signal: context.signal });
+    const { layers } = qemu;
+    if (frozen === undefined || layers === undefined) throw new Error('it cannot be frozen');
+    return {
+      frozen,
+      resume: async () =>
+        layers.resume(
+          { name: 'again', machine, frozen: disk.folder, disk: await place('resumed', '../layer/disk.qcow2') },
+          options,
+          context,
+        ),
+    };
+  }
+
   it('with UEFI, whose variables are a copy', async ({ skip }) => {
-    const [found] = (await qemu.doctor(defaults, { arch: 'amd64', firmware: 'uefi' }, new AbortController().signal)).slice(-1);
-    if (found?.status !== 'ok') skip('no UEFI firmware is installed');
+    if (!(await hasUefi())) skip('no UEFI firmware is installed');
     await using context = await testContext();
     const request = await tinyGuestRequest(join(dir, 'guest.img'));
     const machine = await qemu.launch({ ...request, machine: { ...request.machine, firmware: 'uefi' } }, defaults, context);
@@ -167,3 +250,8 @@ describe('QEMU launches', () => {
     expect(processesWith(context.buildId)).toEqual([]);
   });
 });
+
+async function hasUefi(): Promise<boolean> {
+  const findings = await qemu.doctor(defaults, { arch: 'amd64', firmware: 'uefi' }, new AbortController().signal);
+  return findings.find(({ name }) => name === 'firmware')?.status === 'ok';
+}

@@ -2,9 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { qemuArgv } from '../../drivers/qemu/args.ts';
 import { qemu } from '../../drivers/qemu/driver.ts';
 import { qemuOptionsSchema } from '../../drivers/qemu/options.ts';
+import { PLACEHOLDERS } from '../../drivers/qemu/preview.ts';
 import { GiB, type MachineSpec, type PreviewLine } from '../../src/core/index.ts';
 import { expectGolden } from '../support/golden.ts';
 
+const defaults = qemuOptionsSchema.parse({});
 const machine: MachineSpec = { arch: 'amd64', firmware: 'bios', cpus: 2, memoryBytes: 2 * GiB, diskBytes: 20 * GiB, x86Level: 1 };
 
 const CASES: Record<string, readonly [Partial<MachineSpec>, Parameters<typeof qemuOptionsSchema.parse>[0]]> = {
@@ -39,6 +41,21 @@ const CASES: Record<string, readonly [Partial<MachineSpec>, Parameters<typeof qe
 describe('the QEMU commands', () => {
   it.each(Object.entries(CASES))('%s', (name, [spec, options]) => {
     expectGolden(`fixtures/qemu/${name}.txt`, render(qemu.preview({ ...machine, ...spec }, qemuOptionsSchema.parse(options))));
+  });
+
+  it('for a machine that goes on from saved memory', () => {
+    const argv = qemuArgv({
+      name: 'kib-1',
+      machine,
+      options: defaults,
+      host: { path: 'qemu-system-x86_64', machineType: 'pc-q35-7.2', canSandbox: true },
+      acceleration: { accelerator: 'tcg', cpu: 'max' },
+      uefi: undefined,
+      files: PLACEHOLDERS,
+      backing: { path: '<frozen disk>', format: 'qcow2' },
+      isIncoming: true,
+    });
+    expectGolden('fixtures/qemu/amd64-incoming.txt', render([{ title: 'Start the machine', argv }]));
   });
 
   it('double commas in file names and nowhere else', () => {

@@ -307,6 +307,27 @@ describe('a file of this host', () => {
     });
   });
 
+  it('is read again only when it was touched', async () => {
+    const path = join(root, 'base.qcow2');
+    await makeQcow2(path);
+    const source = { kind: 'file', path, format: 'qcow2' } as const;
+    const reads = async (): Promise<[sha256: string, wasRead: boolean]> => {
+      const before = context.events.length;
+      const { sha256 } = await fetchBase(source, 'amd64', context);
+      return [sha256, context.events.slice(before).some((event) => event.type === 'span.progress')];
+    };
+    const [first] = await reads();
+    expect(await reads()).toEqual([first, false]);
+    const image = await readFile(path);
+    image[image.length - 1] = (image.at(-1) ?? 0) ^ 1;
+    await writeFile(path, image);
+    const second = createHash('sha256').update(image).digest('hex');
+    expect(await reads()).toEqual([second, true]);
+    expect(await reads()).toEqual([second, false]);
+    const digest = { algorithm: 'sha512', hex: createHash('sha512').update(image).digest('hex') } as const;
+    expect((await fetchBase({ ...source, digest }, 'amd64', context)).facts['trust']).toBe('pinned digest');
+  });
+
   it('of another format, damaged or missing is refused', async () => {
     const path = join(root, 'base.qcow2');
     await makeQcow2(path);

@@ -1,23 +1,17 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import { userInfo } from 'node:os';
+import { spawnSync } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Credentials, type Endpoint, type PlannedAction, sh, systemClock } from '../../src/core/index.ts';
+import { type Credentials, type PlannedAction, sh, systemClock } from '../../src/core/index.ts';
 import { executeActions } from '../../src/engine/execute.ts';
 import { Guest } from '../../src/engine/guest.ts';
 import { generateKeyPair } from '../../src/transport/keys.ts';
 import { connectSsh } from '../../src/transport/ssh.ts';
 import { endsSoon, eventually } from '../support/process-state.ts';
+import { canRunSshd, type Sshd, startSshd } from '../support/sshd.ts';
 import { type TestContext, testContext } from '../support/test-context.ts';
 
-const SSHD = '/usr/sbin/sshd';
-/** The scripts run as root through sudo; a root user without sudo gets a stand-in. */
-const isReady = existsSync(SSHD) && userInfo().uid === 0;
-
-describe.skipIf(!isReady)('a real OpenSSH server (needs openssh-server, and root)', () => {
+describe.skipIf(!canRunSshd)('a real OpenSSH server (needs openssh-server, and root)', () => {
   let context: TestContext;
   let sshd: Sshd;
   let credentials: Credentials;
@@ -25,24 +19,15 @@ describe.skipIf(!isReady)('a real OpenSSH server (needs openssh-server, and root
 
   beforeEach(async () => {
     context = await testContext();
-    const dir = context.root;
-    const account = generateKeyPair('login');
-    const host = generateKeyPair('host');
-    credentials = { username: userInfo().username, privateKey: account.privateKey, hostKey: host.publicKey };
-    await mkdir('/run/sshd', { recursive: true });
-    await writeFile(join(dir, 'host'), host.privateKey, { mode: 0o600 });
-    await writeFile(join(dir, 'authorized'), account.publicKey, { mode: 0o600 });
-    await mkdir(join(dir, 'bin'));
-    await writeFile(join(dir, 'bin', 'sudo'), '#!/bin/sh\nshift\nexec "$@"\n', { mode: 0o755 });
-    sshd = await startSshd(dir);
+    sshd = await startSshd(context.root);
+    credentials = sshd.credentials;
     guest = await Guest.connect({ connect: login, clock: systemClock, slowness: 1 }, context.signal);
   });
   const login = (signal: AbortSignal) =>
     connectSsh(sshd.endpoint, credentials, { signal, clock: systemClock, readyTimeoutMs: 10_000 });
   afterEach(async () => {
     await guest[Symbol.asyncDispose]();
-    sshd.process.kill('SIGTERM');
-    await sshd.exited;
+    await sshd[Symbol.asyncDispose]();
     await context[Symbol.asyncDispose]();
   });
 
@@ -112,55 +97,3 @@ describe.skipIf(!isReady)('a real OpenSSH server (needs openssh-server, and root
     await expect(work).rejects.toMatchObject({ code: 'KIB_SSH_LOST', message: expect.stringContaining('test/1 (a step)') });
   });
 });
-
-interface Sshd {
-  readonly process: ChildProcess;
-  readonly endpoint: Endpoint;
-  /** Resolves with what it had to say. */
-  readonly exited: Promise<string>;
-}
-
-/** Starts sshd on a free port; another one when somebody took it in the meantime. */
-async function startSshd(dir: string, attempts = 3): Promise<Sshd> {
-  const endpoint = { host: '127.0.0.1', port: await freePort() };
-  const config = [
-    `ListenAddress ${endpoint.host}:${endpoint.port}`,
-    `HostKey ${join(dir, 'host')}`,
-    `AuthorizedKeysFile ${join(dir, 'authorized')}`,
-    `SetEnv PATH=${join(dir, 'bin')}:/usr/bin:/bin`,
-    'Subsystem sftp internal-sftp',
-    'PidFile none',
-    'UsePAM no',
-    'StrictModes no',
-    'PermitRootLogin prohibit-password',
-  ];
-  await writeFile(join(dir, 'sshd_config'), `${config.join('\n')}\n`);
-  const child = spawn(SSHD, ['-D', '-e', '-f', join(dir, 'sshd_config')], { stdio: ['ignore', 'ignore', 'pipe'] });
-  let said = '';
-  child.stderr.on('data', (chunk) => (said += String(chunk)));
-  const exited = new Promise<string>((resolve) => {
-    child.once('exit', () => resolve(said));
-  });
-  // sshd says so itself: a connection would also succeed if the port were somebody else's.
-  const isReady = await Promise.race([
-    eventually(() => said.includes('Server listening')).then(() => true),
-    exited.then(() => false),
-  ]);
-  if (isReady) return { process: child, endpoint, exited };
-  if (attempts === 1) throw new Error(`sshd ended: ${said}`);
-  return startSshd(dir, attempts - 1);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  const port = await new Promise<number>((resolve) => {
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      resolve(typeof address === 'object' && address !== null ? address.port : 0);
-    });
-  });
-  await new Promise((resolve) => {
-    server.close(resolve);
-  });
-  return port;
-}

@@ -75,6 +75,8 @@ function rawExporter(step: () => void): Exporter {
 export interface House extends AsyncDisposable {
   readonly fake: FakeDriver;
   readonly controller: AbortController;
+  /** Path of the base image. */
+  readonly base: string;
   readonly outputDir: string;
   readonly stateHome: string;
   readonly cacheHome: string;
@@ -95,6 +97,8 @@ export interface HouseOptions extends Partial<BuildRequest> {
   readonly recipes?: readonly Recipe[];
   /** Abort the build at this step, counting from 1. */
   readonly abortAt?: number;
+  /** Path of a base that is there already; default: one of its own. */
+  readonly base?: string;
   /** A step of the driver that never ends. */
   readonly hangAt?: string;
   /** A step of the driver that fails. */
@@ -103,7 +107,7 @@ export interface HouseOptions extends Partial<BuildRequest> {
 
 /** A build with a fake driver and exporter and a real SSH connection. */
 export async function house(options: HouseOptions = {}): Promise<House> {
-  const { recipes = [good], abortAt, hangAt, breakAt, ...rest } = options;
+  const { recipes = [good], abortAt, hangAt, breakAt, base: given, ...rest } = options;
   const dir = await mkdtemp(join(tmpdir(), 'kib-flow-'));
   const controller = new AbortController();
   const steps: string[] = [];
@@ -112,11 +116,11 @@ export async function house(options: HouseOptions = {}): Promise<House> {
   };
   const fake = fakeDriver((what) => {
     step(what);
-    if (what === breakAt) throw new Error(`${what} is broken`);
+    if (what === breakAt) throw what === 'resume' ? new KibError('KIB_RESUME', 'it is broken') : new Error(`${what} is broken`);
     return what === hangAt ? new Promise(() => {}) : undefined;
   });
-  const base = join(dir, 'base.raw');
-  await writeFile(base, Buffer.alloc(DISK_BYTES));
+  const base = given ?? join(dir, 'base.raw');
+  if (given === undefined) await writeFile(base, Buffer.alloc(DISK_BYTES));
   const image = resolvedImage(
     'debian13',
     { formats: ['raw'] },
@@ -135,10 +139,15 @@ export async function house(options: HouseOptions = {}): Promise<House> {
       return time.sleep(ms, signal);
     },
   };
-  const homes = { outputDir: join(dir, 'output'), stateHome: join(dir, 'state'), cacheHome: join(dir, 'cache') };
-  const request: BuildRequest = { image, verify: false, force: false, onError: 'cleanup', ...homes, ...rest };
+  const homes = {
+    outputDir: rest.outputDir ?? join(dir, 'output'),
+    stateHome: rest.stateHome ?? join(dir, 'state'),
+    cacheHome: rest.cacheHome ?? join(dir, 'cache'),
+  };
+  const request: BuildRequest = { image, verify: false, force: false, onError: 'cleanup', ...rest, ...homes };
   return {
     ...homes,
+    base,
     fake,
     controller,
     steps,

@@ -11,15 +11,19 @@ export interface ScriptedBuild {
 }
 
 /** A build that only exists as events: a download, a boot, two layers, parallel exports, checks; `failing` breaks the second layer. */
-export function scriptedBuild(clock: Clock, options: { readonly failing?: boolean } = {}): ScriptedBuild {
-  const events = new EventStream(BUILD_ID, clock);
-  return { events, play: () => play(events, clock, options.failing ?? false) };
+export function scriptedBuild(
+  clock: Clock,
+  options: { readonly failing?: boolean; readonly id?: string; readonly name?: string } = {},
+): ScriptedBuild {
+  const { failing = false, id = BUILD_ID, name = 'debian13' } = options;
+  const events = new EventStream(id, clock);
+  return { events, play: () => play(events, clock, failing, name) };
 }
 
-async function play(events: EventStream, clock: Clock, isFailing: boolean): Promise<void> {
+async function play(events: EventStream, clock: Clock, isFailing: boolean, name: string): Promise<void> {
   const { root } = events;
   const started = clock.now();
-  root.emit({ type: 'span.start', kind: 'build', name: 'debian13' });
+  root.emit({ type: 'span.start', kind: 'build', name });
   root.emit({ type: 'plan', layers: ['boot', 'packages', 'kubernetes'], actions: 5, checks: 2 });
   await root.run('fetch', 'download debian-13.qcow2', async (span) => {
     for (let part = 1; part <= 12; part++) {
@@ -137,6 +141,7 @@ export const REPORTED: ReportedBuild = {
     { name: 'seal/machine-id', title: 'no machine-id was shipped', ok: true, detail: '', ms: 2 },
   ],
   isVerified: true,
+  isUnchanged: false,
   phases: [
     { kind: 'fetch', name: 'download debian-13.qcow2', ms: 12_000, status: 'ok' },
     { kind: 'boot', name: 'wait for the guest', ms: 16_000, status: 'ok' },

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import type { AddressInfo, Socket } from 'node:net';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import ssh2, { type Connection, type ServerChannel } from 'ssh2';
@@ -28,6 +28,8 @@ export interface TestSshServerOptions extends SftpFaults {
   /** Body of the `sudo` that commands find; default: runs what it is given. */
   readonly sudo?: string;
   /** Keys of somebody else's choice; default: made for this server. */
+  /** Whether clients may have ports forwarded to them; default: yes. */
+  readonly forwards?: boolean;
   readonly keys?: { readonly hostPrivateKey: string; readonly authorizedKey: string };
 }
 
@@ -58,6 +60,11 @@ export async function startSshServer(options: TestSshServerOptions = {}): Promis
         (auth.signature === undefined || verify(authorizedKey, auth.blob, auth.signature));
       if (isOurs) auth.accept();
       else auth.reject(['publickey']);
+    });
+    client.on('request', (accept, reject, name, info) => {
+      if (name === 'tcpip-forward' && options.forwards !== false)
+        listenFor(client, (info as { bindAddr: string }).bindAddr, accept);
+      else reject?.();
     });
     client.on('session', (accept) => {
       const session = accept();
@@ -91,6 +98,22 @@ export async function startSshServer(options: TestSshServerOptions = {}): Promis
       await rm(dir, { recursive: true, force: true });
     },
   };
+}
+
+/** Listens on a free port for as long as the client is there. */
+function listenFor(client: Connection, address: string, accept: ((port?: number) => void) | undefined): void {
+  const listener = createServer((socket) => {
+    const { port } = listener.address() as AddressInfo;
+    client.forwardOut(address, port, socket.remoteAddress ?? '', socket.remotePort ?? 0, (error, channel) => {
+      if (error !== undefined) return void socket.destroy();
+      socket.on('error', () => channel.destroy());
+      channel.on('error', () => socket.destroy());
+      channel.on('close', () => socket.destroy());
+      socket.pipe(channel).pipe(socket);
+    });
+  });
+  client.on('close', () => listener.close());
+  listener.listen(0, address, () => accept?.((listener.address() as AddressInfo).port));
 }
 
 function verify(publicKey: string, blob: Buffer | undefined, signature: Buffer): boolean {

@@ -1,59 +1,134 @@
-import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { Command } from 'commander';
-import { formatBytes, systemCode } from '../../core/index.ts';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { KibError, parseSize, systemClock } from '../../core/index.ts';
+import { networkFromEnv } from '../../io/network.ts';
+import { parseAge } from '../cache/age.ts';
+import { listEntries, listText } from '../cache/list.ts';
+import { pruneText } from '../cache/prune-text.ts';
+import { verifyText } from '../cache/verify-text.ts';
+import { whyText } from '../cache/why-text.ts';
 import type { Cli } from '../cli.ts';
-import { cacheHome } from '../io.ts';
-import { table } from '../table.ts';
+import { configureImages, type ImageOptions, withImageOptions } from '../image-options.ts';
+import { cacheHome, stateHome } from '../io.ts';
+import { planAll } from '../plans.ts';
 
-/** Everything else in the cache folder belongs to builds that run now. */
-const KEPT = ['bases', 'checksums', 'downloads'];
-
-interface CacheEntry {
-  /** Relative to the cache folder: `downloads/sha256-…`, `bases/…`. */
-  readonly path: string;
-  readonly bytes: number;
-  /** ISO 8601, UTC. */
-  readonly modified: string;
+interface JsonOption {
+  readonly json?: boolean;
 }
+
+interface PruneOptions extends JsonOption {
+  readonly max?: number;
+  readonly olderThan: number;
+  readonly all?: boolean;
+  readonly dryRun?: boolean;
+}
+
+const OLDER_THAN = '30d';
 
 export function cacheCommand(cli: Cli): Command {
   const cache = new Command('cache').description('what is kept between builds');
   cache
     .command('ls', { isDefault: true })
-    .description('list downloads and bases, the largest first')
+    .description('list layers as trees, then downloads, bases and packages')
     .option('--json', 'as JSON')
-    .action(async (options: { readonly json?: boolean }) => {
-      const dir = cacheHome(cli.io.env);
-      const found = await Promise.all(KEPT.map((kept) => files(dir, kept)));
-      const entries = found.flat().toSorted((a, b) => b.bytes - a.bytes);
-      if (options.json === true) {
-        cli.printJson({ dir, entries });
-        return;
-      }
-      const total = entries.reduce((sum, entry) => sum + entry.bytes, 0);
-      const rows = entries.map(({ path, bytes, modified }) => [formatBytes(bytes).padStart(10), modified.slice(0, 10), path]);
-      cli.print(
-        [dir, ...(rows.length === 0 ? [] : [table(rows)]), `${formatBytes(total)} in ${entries.length} files`].join('\n'),
-      );
-    });
+    .action((options: JsonOption) => list(cli, options));
+  cache.addCommand(
+    withImageOptions(
+      new Command('why').description('say which layers of an image are cached, and why the first missing one is not'),
+    )
+      .option('--json', 'as JSON')
+      .addHelpText('after', '\nLooks as a build would: a base or checksum file that is not here yet is fetched first.')
+      .action((targets: readonly string[], options: ImageOptions & JsonOption) => why(cli, targets, options)),
+  );
+  cache
+    .command('prune')
+    .description('remove the least recently used layers, and what was not used for long')
+    .option('--max <size>', 'largest size of all layers (default: 40GiB)', size)
+    .addOption(
+      new Option('--older-than <age>', 'downloads, bases and packages go that were not used for so long')
+        .argParser(age)
+        .default(parseAge(OLDER_THAN), OLDER_THAN),
+    )
+    .addOption(new Option('--all', 'remove all that no running build uses').conflicts('max'))
+    .option('--dry-run', 'only say what would be removed')
+    .option('--json', 'the report as JSON')
+    .action((options: PruneOptions) => prune(cli, options));
+  cache
+    .command('verify')
+    .description('read every layer and compare it with what was stored')
+    .option('--repair', 'remove what is not right; builds make it again')
+    .option('--json', 'the report as JSON')
+    .action((options: JsonOption & { readonly repair?: boolean }) => verify(cli, options));
   return cache;
 }
 
-async function files(root: string, dir: string): Promise<readonly CacheEntry[]> {
-  const names = await readdir(join(root, dir), { withFileTypes: true }).catch((error: unknown) => {
-    if (systemCode(error) === 'ENOENT') return [];
-    throw error;
+async function list(cli: Cli, { json }: JsonOption): Promise<void> {
+  const { listLayers } = await import('../../engine/layers/list-layers.ts');
+  const dir = cacheHome(cli.io.env);
+  const layers = await listLayers(dir, cli.io.signal);
+  const entries = await listEntries(dir);
+  if (json === true) cli.printJson({ dir, layers, entries });
+  else cli.print(listText(dir, layers, entries, systemClock.now()));
+}
+
+async function why(cli: Cli, targets: readonly string[], options: ImageOptions & JsonOption): Promise<void> {
+  const { explainCache } = await import('../../engine/explain-cache.ts');
+  const { env, signal, cwd } = cli.io;
+  const found = [];
+  for (const { image } of planAll(await configureImages(cli, targets, options))) {
+    const request = {
+      image: image.image,
+      outputDir: cwd,
+      verify: false,
+      force: true,
+      onError: 'cleanup' as const,
+      stateHome: stateHome(env),
+      cacheHome: cacheHome(env),
+      network: networkFromEnv(env),
+    };
+    found.push(await explainCache(request, signal, (message) => cli.say(`warning ${message}`)));
+  }
+  if (options.json === true) cli.printJson(found.length === 1 ? found[0] : found);
+  else cli.print(found.map((one) => whyText(one, systemClock.now(), cli.colours)).join('\n\n'));
+}
+
+async function prune(cli: Cli, { max, olderThan, all, dryRun = false, json }: PruneOptions): Promise<void> {
+  const [{ pruneLayers }, { pruneFiles }, { DEFAULT_CACHE_BYTES }] = await Promise.all([
+    import('../../engine/layers/prune.ts'),
+    import('../../engine/prune-files.ts'),
+    import('../../engine/layers/prune-after-build.ts'),
+  ]);
+  const common = { cacheDir: cacheHome(cli.io.env), signal: cli.io.signal, clock: systemClock, dryRun };
+  const layers = await pruneLayers({ ...common, maxBytes: all === true ? 0 : (max ?? DEFAULT_CACHE_BYTES) });
+  // Layers first: a base may go with the last one that stands on it.
+  const withoutLayers = layers.removed.map(({ key }) => key);
+  const files = await pruneFiles({ ...common, olderThanMs: all === true ? 0 : olderThan, withoutLayers });
+  if (json === true) cli.printJson({ layers, files });
+  else cli.print(pruneText(layers, files, dryRun));
+}
+
+async function verify(cli: Cli, { repair = false, json }: JsonOption & { readonly repair?: boolean }): Promise<void> {
+  const { verifyLayers } = await import('../../engine/layers/verify-layers.ts');
+  const onRead = (path: string) => {
+    if (cli.io.stderr.isTTY === true) cli.say(`reading ${path}`);
+  };
+  const layers = await verifyLayers({ cacheDir: cacheHome(cli.io.env), signal: cli.io.signal, repair, onRead });
+  if (json === true) cli.printJson(layers);
+  else cli.print(verifyText(layers));
+  const bad = layers.filter(({ status, isRemoved }) => status !== 'ok' && !isRemoved);
+  if (bad.length === 0) return;
+  throw new KibError('KIB_DIGEST_MISMATCH', `${bad.length} of ${layers.length} layers are not what was stored`, {
+    hint: 'kib-native cache verify --repair removes them; builds make them again',
   });
-  const found = await Promise.all(
-    names.map(async (entry): Promise<readonly CacheEntry[]> => {
-      const path = join(dir, entry.name);
-      if (entry.isDirectory()) return files(root, path);
-      if (!entry.isFile()) return [];
-      const { blocks, mtime } = await stat(join(root, path));
-      // What it takes on the disk: raw bases are sparse.
-      return [{ path, bytes: blocks * 512, modified: mtime.toISOString() }];
-    }),
-  );
-  return found.flat();
+}
+
+function size(text: string): number {
+  const bytes = parseSize(text);
+  if (bytes === undefined) throw new InvalidArgumentError('Want something like 20GiB.');
+  return bytes;
+}
+
+function age(text: string): number {
+  const ms = parseAge(text);
+  if (ms === undefined) throw new InvalidArgumentError('Want something like 30d, 12h or 2w.');
+  return ms;
 }

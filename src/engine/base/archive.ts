@@ -28,6 +28,17 @@ export interface ArchiveRequest {
   /** Folder for scratch files. */
   readonly scratch: string;
   readonly signal: AbortSignal;
+  /** Give up soon on an archive that does not answer, since there is something to use in its place. */
+  readonly isHasty?: boolean;
+  /** Told what each address had when it was asked. */
+  readonly onProbe?: (probe: ArchiveProbe) => void;
+}
+
+/** An address that was asked for a Release file. */
+export interface ArchiveProbe {
+  readonly url: string;
+  /** Hex digest of what it had; null when there was nothing. */
+  readonly sha256: string | null;
 }
 
 /** Component of the archive that the base is made from: all of it is free software. */
@@ -103,7 +114,7 @@ async function findSuite(
   request: ArchiveRequest,
 ): Promise<{ readonly entry: ArchiveSuite; readonly release: ReleaseFile } | undefined> {
   for (const [index, uri] of candidates.entries()) {
-    const text = await readRelease(`${uri}/dists/${suite}`, join(request.scratch, `${suite}-${index}`), request.signal);
+    const text = await readRelease(`${uri}/dists/${suite}`, join(request.scratch, `${suite}-${index}`), request);
     if (text === undefined) continue;
     const release = parseRelease(text);
     // A host's other sources may use Debian's suite names for packages of their own.
@@ -113,10 +124,14 @@ async function findSuite(
   return undefined;
 }
 
-async function readRelease(url: string, path: string, signal: AbortSignal): Promise<string | undefined> {
+async function readRelease(folder: string, path: string, request: ArchiveRequest): Promise<string | undefined> {
   for (const name of ['InRelease', 'Release']) {
+    const url = `${folder}/${name}`;
     try {
-      if (await aptDownload(`${url}/${name}`, `${path}-${name}`, signal)) return await readFile(`${path}-${name}`, 'utf8');
+      const isThere = await aptDownload(url, `${path}-${name}`, request);
+      const text = isThere ? await readFile(`${path}-${name}`, 'utf8') : undefined;
+      request.onProbe?.({ url, sha256: text === undefined ? null : sha256(text) });
+      if (text !== undefined) return text;
     } catch (error) {
       if (!(error instanceof CommandError)) throw error;
       throw new KibError('KIB_BOOTSTRAP', `the package archive cannot be reached: ${errorMessage(error)}`, {

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { type BaseImage, type BaseSource, type Context, systemCode } from '../../core/index.ts';
 import { fileStamp } from '../../io/file-stamp.ts';
 import { hashFile } from '../../io/hash.ts';
+import { markUsed } from '../../io/use-mark.ts';
 
 const recordSchema = z.object({
   v: z.literal(1),
@@ -22,6 +23,7 @@ export type BaseRecord = z.infer<typeof recordSchema>;
 
 const DISK = 'disk.qcow2';
 const RECORD = 'base.json';
+/** Its modification time is when the base was last used. */
 const STAMP = 'stamp';
 
 export function basesDir(cacheDir: string): string {
@@ -49,6 +51,7 @@ export async function findBase(key: string, source: BaseSource, context: Context
     }
     await writeFile(join(dir, STAMP), stamp);
   }
+  await markUsed(join(dir, STAMP), context.clock);
   return { record, image: toImage(record, path, source) };
 }
 

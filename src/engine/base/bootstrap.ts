@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import { type Arch, type BaseImage, type Context, isKibError } from '../../core/index.ts';
 import { withFileLock } from '../../io/file-lock.ts';
 import { requirePrograms } from '../../io/programs.ts';
-import { type Archive, readArchive } from './archive.ts';
+import type { Archive } from './archive.ts';
 import { assembleBase } from './assemble.ts';
 import { type BootstrapSource, baseKey, requestDigest } from './base-key.ts';
 import { basesDir, findBase, newestBase } from './base-store.ts';
+import { currentArchive } from './current-archive.ts';
 import { withScratchDir } from './scratch.ts';
 
 /** Host programs that assembling a base runs, for doctor. An ordinary user becomes root of a user namespace by newuidmap(1). */
@@ -53,7 +54,7 @@ async function archiveOrBase(
   const { span, signal } = context;
   try {
     span.note(`reading the package archive of ${source.suite}`);
-    return await readArchive({ suite: source.suite, arch, mirror: source.mirror, scratch, signal });
+    return await currentArchive({ suite: source.suite, arch, mirror: source.mirror, scratch, signal }, context);
   } catch (error) {
     if (!isKibError(error) || error.code !== 'KIB_BOOTSTRAP') throw error;
     const known = await newestBase(request, source, context);

@@ -1,21 +1,19 @@
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { type BaseImage, type BaseSource, type Context, errorMessage, KibError } from '../../core/index.ts';
-import { hashFile } from '../../io/hash.ts';
 import { digestMismatch } from '../content-store.ts';
+import { fileDigests } from '../file-digests.ts';
 import { probeImage } from './probe.ts';
 
 type FileSource = Extract<BaseSource, { kind: 'file' }>;
 
-/** A disk image of this host, read where it lies. Its digest is computed each time, since the file may change between builds. */
+/** A disk image of this host, read where it lies. Its digest is computed again whenever the file was touched. */
 export async function fileBase(source: FileSource, context: Context): Promise<BaseImage> {
   const { path, digest } = source;
   return context.span.run('fetch', basename(path), async (span) => {
     const size = await sizeOf(path);
-    const read = await hashFile(path, digest?.algorithm ?? 'sha256', {
-      signal: context.signal,
-      onProgress: (done) => span.progress(done, size, 'bytes'),
-    });
+    const onProgress = (done: number) => span.progress(done, size, 'bytes');
+    const read = await fileDigests(path, digest?.algorithm ?? 'sha256', { ...context, onProgress });
     const got = digest === undefined ? undefined : read.digests[digest.algorithm];
     if (digest !== undefined && got !== digest.hex) {
       throw digestMismatch(path, digest, got, 'replace the file, or correct base.sha256');

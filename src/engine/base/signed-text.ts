@@ -11,7 +11,8 @@ import {
   sha256,
   systemCode,
 } from '../../core/index.ts';
-import type { HttpClient } from '../../io/http.ts';
+import { HASTE, withinHaste } from '../../io/haste.ts';
+import { HttpClient, type RequestOptions } from '../../io/http.ts';
 import { diskError, isGone, isNetworkFailure } from '../../io/http-error.ts';
 import { verifyClearsigned, verifyDetached } from '../../io/openpgp.ts';
 import { withTemporaryFile } from '../../io/temporary-file.ts';
@@ -34,12 +35,14 @@ const HOUR_MS = 3_600_000;
  * verified again and used, with a warning that names its age. Throws KIB_SIGNATURE, and KIB_HTTP when nothing was kept.
  */
 export async function signedText(url: string, signature: Signature, http: HttpClient, context: Context): Promise<string> {
+  const kept = await findKept(url, context);
   let fetched: SignedDocument;
   try {
-    fetched = await fetchDocument(url, signature, http, context.signal);
+    fetched = await (kept === undefined
+      ? fetchDocument(url, signature, http, { signal: context.signal })
+      : fetchHastily(url, signature, context));
   } catch (error) {
-    const kept = isNetworkFailure(error) ? await findKept(url, context) : undefined;
-    if (kept === undefined) throw error;
+    if (kept === undefined || !isNetworkFailure(error)) throw error;
     const text = await verified(url, kept, signature, context).catch((problem: unknown) => {
       // As good as no copy, so it is still the network that matters.
       throw isKibError(problem) && problem.code === 'KIB_SIGNATURE' ? error : problem;
@@ -53,14 +56,24 @@ export async function signedText(url: string, signature: Signature, http: HttpCl
   return text;
 }
 
-async function fetchDocument(url: string, signature: Signature, http: HttpClient, signal: AbortSignal): Promise<SignedDocument> {
-  const limits = { signal, maxBytes: MAX_CHECKSUM_BYTES };
+async function fetchDocument(
+  url: string,
+  signature: Signature,
+  http: HttpClient,
+  options: RequestOptions,
+): Promise<SignedDocument> {
+  const limits = { ...options, maxBytes: MAX_CHECKSUM_BYTES };
   const document = await http.bytes(url, limits);
   if (signature.kind === 'clearsigned') return { document, signature: undefined };
   const bytes = await http.bytes(signature.url, limits).catch((error: unknown) => {
     throw isGone(error) ? unsigned(signature.url, error) : error;
   });
   return { document, signature: bytes };
+}
+
+async function fetchHastily(url: string, signature: Signature, context: Context): Promise<SignedDocument> {
+  await using http = await HttpClient.open(context, HASTE);
+  return await withinHaste(url, http, context.signal, (options) => fetchDocument(url, signature, http, options));
 }
 
 async function verified(url: string, signed: SignedDocument, { key }: Signature, context: Context): Promise<string> {

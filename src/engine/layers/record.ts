@@ -4,6 +4,8 @@ const inputSchema = z.object({
   name: z.string(),
   /** Hex SHA-256. */
   digest: z.string(),
+  /** For people; does not count in the key. */
+  title: z.string().optional(),
   /** What it is, one item a line, secrets masked: for showing what differs. */
   lines: z.array(z.string()),
 });
@@ -32,6 +34,8 @@ export const layerRecordSchema = z.object({
   repositoriesSeenMs: z.number().optional(),
   /** What making it took: booting, or running its actions. */
   ms: z.number(),
+  /** What booting took, here or in the layers below: what a saved memory spares. */
+  bootMs: z.number(),
   files: z.array(z.object({ name: z.string(), bytes: z.number(), sha256: z.string() })),
   /** Absent when only the disk was kept. `fingerprint` as in LayerAbility; `ms` is what saving it took. */
   memory: z.object({ fingerprint: z.string(), ms: z.number() }).optional(),

@@ -7,8 +7,10 @@ import {
   formatUuid,
   type Inode,
   readExtents,
+  type Stretch,
   splitMode,
   UnreadableError,
+  whole,
 } from './file-system.ts';
 
 // Field offsets: Linux Documentation/filesystems/ext4.
@@ -70,9 +72,9 @@ export async function openExt4(source: ByteSource): Promise<FileSystem | undefin
       };
     },
     async list(inode) {
-      return parseDirectory(await content(source, geometry, inode), blockBytes);
+      return parseDirectory(await content(source, geometry, inode, whole(inode)), blockBytes);
     },
-    read: (inode) => content(source, geometry, inode),
+    read: (inode, stretch = whole(inode)) => content(source, geometry, inode, stretch),
   };
 }
 
@@ -90,7 +92,7 @@ async function rawInode(source: ByteSource, geometry: Geometry, number: number):
   return source.read(table * blockBytes + ((number - 1) % inodesPerGroup) * inodeBytes, inodeBytes);
 }
 
-async function content(source: ByteSource, geometry: Geometry, inode: Inode): Promise<Buffer> {
+async function content(source: ByteSource, geometry: Geometry, inode: Inode, stretch: Stretch): Promise<Buffer> {
   const raw = await rawInode(source, geometry, inode.number);
   const map = raw.subarray(0x28, 0x28 + 60);
   // A short link's target stands where other inodes have their block map.
@@ -101,7 +103,7 @@ async function content(source: ByteSource, geometry: Geometry, inode: Inode): Pr
     throw new UnreadableError(`ext4 inode ${inode.number} has no extents (flags 0x${flags.toString(16)})`);
   }
   const extents = await readTree(source, geometry, map, inode.number);
-  return readExtents(extents, inode.bytes, geometry.blockBytes, (offset, length) => source.read(offset, length));
+  return readExtents(extents, stretch, geometry.blockBytes, (offset, length) => source.read(offset, length));
 }
 
 async function readTree(source: ByteSource, geometry: Geometry, node: Buffer, inode: number): Promise<readonly Extent[]> {

@@ -29,8 +29,14 @@ export interface FileSystem {
   inode(number: number): Promise<Inode>;
   /** Entries of a directory without `.` and `..`, in no order. */
   list(inode: Inode): Promise<readonly DirectoryEntry[]>;
-  /** Content of a file, or the target of a symbolic link. */
-  read(inode: Inode): Promise<Buffer>;
+  /** Content of a file, or of a stretch of it; or the target of a symbolic link. */
+  read(inode: Inode, stretch?: Stretch): Promise<Buffer>;
+}
+
+/** A part of a file's content, no longer than 64 MiB and within the file. */
+export interface Stretch {
+  readonly offset: number;
+  readonly length: number;
 }
 
 /** The file system holds something this reader does not know, or is damaged. */
@@ -48,22 +54,30 @@ export interface Extent {
   readonly offset: number | undefined;
 }
 
-/** Puts a file's content together from its extents; what no extent covers is zeroes. */
+/** Puts a stretch of a file's content together from its extents; what no extent covers is zeroes. */
 export async function readExtents(
   extents: readonly Extent[],
-  bytes: number,
+  stretch: Stretch,
   blockBytes: number,
   read: (offset: number, length: number) => Promise<Buffer>,
 ): Promise<Buffer> {
-  if (bytes > MAX_READ_BYTES) throw new UnreadableError(`a file of ${bytes} bytes is too large to be read as a whole`);
-  const content = Buffer.alloc(bytes);
+  if (stretch.length > MAX_READ_BYTES)
+    throw new UnreadableError(`a file of ${stretch.length} bytes is too large to be read as a whole`);
+  const content = Buffer.alloc(stretch.length);
+  const end = stretch.offset + stretch.length;
   for (const { logical, length, offset } of extents) {
-    const start = logical * blockBytes;
-    const wanted = Math.min(length * blockBytes, bytes - start);
-    if (offset === undefined || wanted <= 0) continue;
-    (await read(offset, wanted)).copy(content, start);
+    const first = logical * blockBytes;
+    const from = Math.max(first, stretch.offset);
+    const to = Math.min(first + length * blockBytes, end);
+    if (offset === undefined || from >= to) continue;
+    (await read(offset + from - first, to - from)).copy(content, from - stretch.offset);
   }
   return content;
+}
+
+/** All of a file. */
+export function whole({ bytes }: Pick<Inode, 'bytes'>): Stretch {
+  return { offset: 0, length: bytes };
 }
 
 const KINDS: Readonly<Record<number, InodeKind>> = { 4: 'directory', 8: 'file', 10: 'symlink' };

@@ -6,8 +6,10 @@ import {
   fixedText,
   type Inode,
   readExtents,
+  type Stretch,
   splitMode,
   UnreadableError,
+  whole,
 } from './file-system.ts';
 import { parseDirectoryBlock, parseShortDirectory } from './xfs-directory.ts';
 import { blockOffset, inodeOffset, isLogClean, parseSuperblock, readU64, XFS_MAGIC, type XfsGeometry } from './xfs-format.ts';
@@ -44,7 +46,8 @@ export async function openXfs(source: ByteSource): Promise<FileSystem | undefine
     root: geometry.rootInode,
     inode: async (number) => readInode(source, geometry, number),
     list: async (inode) => listDirectory(source, geometry, await readInode(source, geometry, inode.number)),
-    read: async (inode) => readContent(source, geometry, await readInode(source, geometry, inode.number)),
+    read: async (inode, stretch = whole(inode)) =>
+      readContent(source, geometry, await readInode(source, geometry, inode.number), stretch),
   };
 }
 
@@ -67,19 +70,19 @@ async function readInode(source: ByteSource, geometry: XfsGeometry, number: numb
   };
 }
 
-async function readContent(source: ByteSource, geometry: XfsGeometry, inode: XfsInode): Promise<Buffer> {
+async function readContent(source: ByteSource, geometry: XfsGeometry, inode: XfsInode, stretch: Stretch): Promise<Buffer> {
   if (inode.format === LOCAL) return Buffer.from(inode.fork.subarray(0, inode.bytes));
   // Only links of some 300 bytes and more lie elsewhere.
   if (inode.kind === 'symlink') throw new UnreadableError(`XFS symbolic link ${inode.number} of ${inode.bytes} bytes`);
   const extents = await readMap(source, geometry, inode);
-  return readExtents(extents, inode.bytes, geometry.blockBytes, (offset, length) => source.read(offset, length));
+  return readExtents(extents, stretch, geometry.blockBytes, (offset, length) => source.read(offset, length));
 }
 
 async function listDirectory(source: ByteSource, geometry: XfsGeometry, inode: XfsInode): Promise<readonly DirectoryEntry[]> {
   if (inode.format === LOCAL) return parseShortDirectory(inode.fork);
   const { blockBytes, dirBlockBytes } = geometry;
   const extents = (await readMap(source, geometry, inode)).filter(({ logical }) => logical * blockBytes < DIRECTORY_DATA_END);
-  const data = await readExtents(extents, inode.bytes, blockBytes, (offset, length) => source.read(offset, length));
+  const data = await readExtents(extents, whole(inode), blockBytes, (offset, length) => source.read(offset, length));
   const entries: DirectoryEntry[] = [];
   for (let at = 0; at < data.length; at += dirBlockBytes) {
     const isMapped = extents.some(({ logical, length }) => at >= logical * blockBytes && at < (logical + length) * blockBytes);

@@ -33,6 +33,7 @@ const plan: BuildPlan = {
   machine: subject.machine,
   recipes: [{ name: 'node', params: {} }],
   layers: [{ name: 'node', key: 'k1', inputs: [], actions: [] }],
+  repositories: [],
   checks: [],
   seal: [],
   exports: [],
@@ -41,6 +42,8 @@ const plan: BuildPlan = {
 };
 const input: ManifestInput = {
   buildId: 'b1',
+  key: 'k',
+  isVerified: true,
   createdMs: Date.UTC(2026, 10, 20),
   tools: { 'kib-native': '0.1.0', node: 'v20.19.0', qemu: '7.2.18' },
   spec: { image: 'debian13' },

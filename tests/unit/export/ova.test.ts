@@ -1,11 +1,13 @@
+import * as fc from 'fast-check';
 import { XMLParser } from 'fast-xml-parser';
 import { describe, expect, it } from 'vitest';
-import { sha256 } from '../../../src/core/index.ts';
-import { ovaExporter, ovaMembers } from '../../../src/export/ova.ts';
+import { GiB, sha256 } from '../../../src/core/index.ts';
+import { ovaExporter } from '../../../src/export/ova.ts';
+import { diskOffset, ovaHead, vmdkName } from '../../../src/export/ova-head.ts';
 import { MAX_MEMBER_BYTES } from '../../../src/export/tar.ts';
 import { testSubject } from '../../support/subject.ts';
 
-const VMDK = { path: '/scratch/disk.vmdk', bytes: 5120, populatedBytes: 65_536, sha256: 'cd'.repeat(32) };
+const VMDK = { bytes: 5120, populatedBytes: 65_536, sha256: 'cd'.repeat(32) };
 const CAPACITY = 20 * 2 ** 30;
 const defaults = ovaExporter.options.parse({});
 
@@ -20,24 +22,59 @@ interface Envelope {
 }
 
 function descriptor(subject = testSubject(), options = defaults): { text: string; envelope: Envelope } {
-  const [ovf] = ovaMembers(subject, options, CAPACITY, VMDK);
-  if (ovf?.kind !== 'text') throw new Error('the first member is not text');
+  const text = ovaHead(subject, options, CAPACITY, VMDK).ovf;
   const parser = new XMLParser({ ignoreAttributes: false, attributeNamePrefix: '', removeNSPrefix: true, parseTagValue: false });
-  return { text: ovf.text, envelope: (parser.parse(ovf.text) as { Envelope: Envelope }).Envelope };
+  return { text, envelope: (parser.parse(text) as { Envelope: Envelope }).Envelope };
 }
 
-describe('ovaMembers', () => {
+describe('ovaHead', () => {
   it('orders descriptor, manifest, disk', () => {
-    const names = ovaMembers(testSubject(), defaults, CAPACITY, VMDK).map(({ name }) => name);
+    const { bytes } = ovaHead(testSubject(), defaults, CAPACITY, VMDK);
+    const names = Array.from(
+      bytes.toString('latin1').matchAll(/debian13-kube-v1\.36\.1[\w.-]*(?=\0+0000644)/g),
+      ([name]) => name,
+    );
     const stem = 'debian13-kube-v1.36.1';
     expect(names).toEqual([`${stem}.ovf`, `${stem}.mf`, `${stem}-disk1.vmdk`]);
   });
 
   it('writes the digests of descriptor and disk into the manifest', () => {
-    const members = ovaMembers(testSubject(), defaults, CAPACITY, VMDK);
     const stem = 'debian13-kube-v1.36.1';
     const expected = `SHA256(${stem}.ovf)= ${sha256(descriptor().text)}\nSHA256(${stem}-disk1.vmdk)= ${VMDK.sha256}\n`;
-    expect(members[1]).toMatchObject({ text: expected, bytes: expected.length });
+    expect(ovaHead(testSubject(), defaults, CAPACITY, VMDK).manifest).toBe(expected);
+  });
+
+  it('is as long as was reserved, whatever the disk becomes', () => {
+    let filled = 0;
+    fc.assert(
+      fc.property(
+        // Texts of every length modulo a tar block.
+        fc.integer({ min: 1, max: 600 }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        (length, fileShare, populatedShare) => {
+          const subject = testSubject({ properties: { A: 'x'.repeat(length) } });
+          const bytes = Math.floor(MAX_MEMBER_BYTES ** fileShare);
+          const populatedBytes = Math.floor(CAPACITY ** populatedShare);
+          const head = ovaHead(subject, defaults, CAPACITY, { ...VMDK, bytes, populatedBytes });
+          expect(head.bytes.length).toBe(diskOffset(subject, defaults, CAPACITY));
+          expect(head.ovf.trimEnd()).toMatch(/<\/Envelope>$/);
+          if (/\n\n$/.test(head.ovf)) filled++;
+        },
+      ),
+      { numRuns: 500 },
+    );
+    expect(filled, 'some texts were filled up').toBeGreaterThan(0);
+  });
+
+  it('holds disks up to what ustar can', () => {
+    const largest = { ...VMDK, bytes: MAX_MEMBER_BYTES, populatedBytes: 16 * GiB };
+    expect(ovaHead(testSubject(), defaults, CAPACITY, largest).ovf).toContain('ovf:size="8589934591"');
+    expect(() => ovaHead(testSubject(), defaults, CAPACITY, { ...largest, bytes: MAX_MEMBER_BYTES + 1 })).toThrow(RangeError);
+  });
+
+  it('names the disk after the image', () => {
+    expect(vmdkName(testSubject())).toBe('debian13-kube-v1.36.1-disk1.vmdk');
   });
 
   it('refers to the disk by name, size and capacity', () => {
@@ -80,16 +117,5 @@ describe('ovaMembers', () => {
   it('sorts properties, whatever their order', () => {
     const forwards = descriptor(testSubject({ properties: { A: '1', B: '2' } })).text;
     expect(descriptor(testSubject({ properties: { B: '2', A: '1' } })).text).toBe(forwards);
-  });
-
-  it('refuses a disk that a ustar member cannot hold', () => {
-    const large = { ...VMDK, bytes: MAX_MEMBER_BYTES + 1 };
-    expect(() => ovaMembers(testSubject(), defaults, CAPACITY, large)).toThrowError(
-      expect.objectContaining({
-        code: 'KIB_EXPORT',
-        message: 'an OVA member can hold 8 GiB, but the compressed disk is 8.0 GiB',
-      }),
-    );
-    expect(ovaMembers(testSubject(), defaults, CAPACITY, { ...VMDK, bytes: MAX_MEMBER_BYTES })).toHaveLength(3);
   });
 });

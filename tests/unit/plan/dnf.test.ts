@@ -11,14 +11,14 @@ const repository = {
 
 describe('dnf', () => {
   it('installs everything in one transaction and lifts the excludes for it', () => {
-    const install = scriptsOf(dnf.transaction([repository], [{ name: 'socat' }, { name: 'kubelet', version: '1.36.1' }])).at(-1);
+    const install = scriptsOf(dnf.transaction([repository], [{ name: 'socat' }, { name: 'kubelet', version: '1.36.1' }], [])).at(-1);
     expect(String(install)).toBe(
       'dnf --assumeyes --setopt=install_weak_deps=False --setopt=retries=10 --disableexcludes=kubernetes install socat kubelet-1.36.1',
     );
   });
 
   it('takes the key from the image, not from the repository', () => {
-    expect(dnf.transaction([repository], [])).toEqual(
+    expect(dnf.transaction([repository], [], [])).toEqual(
       expect.arrayContaining([
         expect.objectContaining({ path: '/etc/pki/rpm-gpg/RPM-GPG-KEY-kubernetes' }),
         expect.objectContaining({
@@ -42,7 +42,7 @@ describe('dnf', () => {
 
   it('excludes nothing where nothing is asked', () => {
     const plain = { ...repository, dnf: { baseurl: 'https://example.org/rpm/' } };
-    const actions = dnf.transaction([plain], [{ name: 'socat' }]);
+    const actions = dnf.transaction([plain], [{ name: 'socat' }], []);
     expect(JSON.stringify(actions)).not.toContain('exclude');
   });
 });

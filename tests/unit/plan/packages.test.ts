@@ -11,11 +11,11 @@ function recipe(name: string, packages: readonly PackageRequest[], parts: Partia
 
 const contextOf = (id: string) => ({ os: osOf(id), arch: 'amd64', kubernetes: undefined, recipes: [] }) as const;
 const installOf = (recipes: Parameters<typeof planPackages>[0], id = 'rocky10') =>
-  String(scriptsOf(planPackages(recipes, contextOf(id))).at(-1)).replace(/^.* install /s, '');
+  String(scriptsOf(planPackages(recipes, contextOf(id)).actions).at(-1)).replace(/^.* install ([^|\n]*).*$/s, '$1').trim();
 
 describe('planPackages', () => {
   it('does nothing when nobody wants anything', () => {
-    expect(planPackages([recipe('a', [])], contextOf('debian13'))).toEqual([]);
+    expect(planPackages([recipe('a', [])], contextOf('debian13'))).toEqual({ repositories: [], actions: [] });
   });
 
   it('does not depend on the order of recipes', () => {
@@ -25,10 +25,27 @@ describe('planPackages', () => {
     expect(installOf([two, one])).toBe('curl-8 jq socat');
   });
 
+  it('leaves services to the recipe that starts them', () => {
+    const steps = () => [{ kind: 'service', unit: 'a.service', enabled: true, state: 'restarted' } as const];
+    const { actions } = planPackages([recipe('a', [{ name: 'a' }], { steps })], contextOf('debian13'));
+    expect(String(scriptsOf(actions).at(-1))).toContain('*.timer | a.service)');
+  });
+
   it('brings what holding needs', () => {
     const holding = recipe('a', [{ name: 'jq' }], { steps: () => [{ kind: 'hold', packages: ['jq'] }] });
     expect(installOf([holding])).toBe('jq python3-dnf-plugin-versionlock');
     expect(installOf([holding], 'debian13')).toBe('jq');
+  });
+
+  it('says which repositories it adds, each once', () => {
+    const repository: PackageRepository = {
+      name: 'r',
+      title: 'r',
+      key: 'k',
+      apt: { uri: 'https://a.example/', suite: '/', components: [] },
+    };
+    const recipes = ['a', 'b'].map((name) => recipe(name, [], { repositories: () => [repository] }));
+    expect(planPackages(recipes, contextOf('debian13')).repositories).toEqual([repository]);
   });
 
   it('names all contradictions at once', () => {

@@ -167,6 +167,19 @@ describe('what stays', () => {
     ]);
   });
 
+  it('why a layer is made, when it differs from a cached one', async () => {
+    const { clock, screen, root } = stage();
+    root.emit({ type: 'cache.miss', layer: 'packages', reason: 'nothing like it is in the cache', diff: [] });
+    const diff = Array.from({ length: 12 }, (_, index) => `+ line ${index}`);
+    root.emit({ type: 'cache.miss', layer: 'node', reason: 'node/3 differs', diff });
+    await clock.advance(100);
+    expect(screen.text.split('\n')).toEqual([
+      'layer node is made anew: node/3 differs',
+      ...diff.slice(0, 10).map((line) => `  ${line}`),
+      '  … and 2 more lines',
+    ]);
+  });
+
   it('cached, skipped and interrupted phases say so', async () => {
     const { clock, screen, root } = stage();
     await root.run('layer', 'packages', async (span) => span.mark('cached'));

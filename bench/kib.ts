@@ -1,0 +1,122 @@
+import { rmSync } from 'node:fs';
+import { isAbsolute, join } from 'node:path';
+import { measure } from './measure.ts';
+import type { Phase, Sample } from './results.ts';
+import { BENCH, type Bench, folder } from './workspace.ts';
+
+export interface KibBuild {
+  /** Names the run's log. */
+  readonly label: string;
+  /** Name in the results; default: kib-native. */
+  readonly subject?: string;
+  /** Names of files in images/, or paths. */
+  readonly images: readonly string[];
+  /** Cache and state are its own: a new name starts cold. */
+  readonly home: string;
+  readonly arguments?: readonly string[];
+  /** Further settings, `recipes.node.packages=vim`. */
+  readonly vars?: readonly string[];
+  /** Whether the finished file is booted and judged, which the peer does not do; default: no. */
+  readonly verify?: boolean;
+  /** Whether images of earlier builds of this home stay where they are; default: they go before the clock starts. */
+  readonly keepOutput?: boolean;
+  readonly okCodes?: readonly number[];
+}
+
+export interface KibRun {
+  readonly sample: Sample;
+  /** Paths of the images, in order of the command line. */
+  readonly images: readonly string[];
+  readonly isUnchanged: boolean;
+  /** Seconds from the start of the process to the first action of each name. */
+  readonly actions: ReadonlyMap<string, number>;
+}
+
+export const KIB = 'kib-native';
+
+const TIMEOUT_MS = 1_200_000;
+
+interface Event {
+  readonly type: string;
+  readonly kind?: string;
+  readonly name?: string;
+  readonly result?: Result;
+}
+
+interface Result {
+  readonly artifacts: readonly { readonly path: string }[];
+  readonly phases: readonly RawPhase[];
+  readonly isUnchanged: boolean;
+}
+
+interface RawPhase {
+  readonly name: string;
+  readonly ms: number;
+}
+
+/** `kib-native build`, timed from the start of its process to its end. */
+export async function buildWithKib(bench: Bench, build: KibBuild): Promise<KibRun> {
+  const output = build.keepOutput === true ? join(bench.work, `output-${build.home}`) : folder(bench, `output-${build.home}`);
+  const actions = new Map<string, number>();
+  const images: string[] = [];
+  let isUnchanged = false;
+  let phases: readonly Phase[] = [];
+  const read = (line: string, seconds: number): void => {
+    const event = parse(line);
+    if (event?.type === 'span.start' && event.kind === 'action' && !actions.has(event.name ?? ''))
+      actions.set(event.name ?? '', seconds);
+    if (event?.result === undefined) return;
+    images.push(...event.result.artifacts.map(({ path }) => path));
+    ({ isUnchanged } = event.result);
+    phases = event.result.phases.map(({ name, ms }) => ({ name, seconds: ms / 1000 }));
+  };
+  const argv = [
+    [...bench.program, 'build', ...imageArguments(bench, build.images, build.vars)],
+    ['--json', '--output-dir', output, ...(build.verify === true ? [] : ['--no-verify'])],
+    build.arguments ?? [],
+  ].flat();
+  const measured = await measure(argv, {
+    cwd: bench.work,
+    env: kibEnvironment(bench, build.home),
+    signal: bench.signal,
+    timeoutMs: TIMEOUT_MS,
+    log: join(bench.work, `${build.label}.log`),
+    okCodes: build.okCodes ?? [0],
+    onLine: read,
+  });
+  const { seconds, cpuSeconds, controller } = measured;
+  const sample = {
+    subject: build.subject ?? KIB,
+    seconds,
+    cpuSeconds,
+    phases,
+    ...(controller === undefined ? {} : { controller }),
+  };
+  return { sample, images, isUnchanged, actions };
+}
+
+/** What `build` and `plan` are told of an image. */
+export function imageArguments(bench: Bench, images: readonly string[], vars: readonly string[] = []): readonly string[] {
+  return [
+    ...images.map((name) => (isAbsolute(name) ? name : join(BENCH, 'images', `${name}.yaml`))),
+    ...[`base.file=${bench.base}`, `driver.accelerator=${bench.accelerator}`, ...vars].flatMap((setting) => ['--var', setting]),
+  ];
+}
+
+export function kibEnvironment(bench: Bench, home: string): Readonly<Record<string, string>> {
+  return { XDG_CACHE_HOME: join(bench.work, 'homes', home, 'cache'), XDG_STATE_HOME: join(bench.work, 'homes', home, 'state') };
+}
+
+/** Forgets the layers and everything else of a home. */
+export function forgetHome(bench: Bench, home: string): void {
+  rmSync(join(bench.work, 'homes', home), { recursive: true, force: true });
+}
+
+function parse(line: string): Event | undefined {
+  if (!line.startsWith('{')) return undefined;
+  try {
+    return JSON.parse(line) as Event;
+  } catch {
+    return undefined;
+  }
+}

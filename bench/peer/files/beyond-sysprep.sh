@@ -1,0 +1,15 @@
+#!/bin/sh
+set -eu
+systemctl stop systemd-random-seed.service systemd-update-utmp.service
+journalctl --relinquish-var
+rm -rf /var/log/journal/* /var/cache/apt/*.bin /var/cache/debconf/*-old /var/lib/dpkg/*-old
+rm -rf /var/lib/dhcp/* /etc/network/interfaces.d/*cloud-init* /etc/systemd/network/*cloud-init*
+rm -f /etc/ssh/sshd_config.d/50-cloud-init.conf
+rm -rf /root/.cache
+getent shadow | while IFS=: read -r name password rest; do
+  case $password in
+    '' | *[!!*]*) usermod --password '*' "$name" ;;
+  esac
+done
+rm -f /var/lib/systemd/random-seed /var/lib/systemd/credential.secret /var/lib/dbus/machine-id
+sync

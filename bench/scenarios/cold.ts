@@ -1,0 +1,87 @@
+import { sameEndState } from '../compare.ts';
+import { buildByHand, FLOOR } from '../floor.ts';
+import { buildWithKib, forgetHome, KIB } from '../kib.ts';
+import { buildWithPacker, PEER } from '../packer.ts';
+import { type Outcome, ratios, type Sample, secondsOf, spread, type Verdict } from '../results.ts';
+import { alternate, keep, type Scenario } from '../scenario.ts';
+import type { Bench } from '../workspace.ts';
+
+const MB = 1_000_000;
+
+/** A cold build: the base is there, nothing else. Against the peer, and against the least that the same commands can take. */
+function cold(list: 'short' | 'whole', title: string, rounds: number, goal: number): Scenario {
+  return {
+    name: `cold-${list}`,
+    title,
+    rounds,
+    run: (bench, rounds) => run(bench, list, rounds, goal),
+  };
+}
+
+export const coldShort = cold('short', 'Cold build, a few packages and files', 3, 2.3);
+export const coldWhole = cold('whole', 'Cold build, whole node, containerd and sysprep task list', 2, 4);
+
+async function run(bench: Bench, list: 'short' | 'whole', rounds: number, goal: number): Promise<Outcome> {
+  const samples: Sample[] = [];
+  const images = new Map<string, { readonly name: string; readonly path: string }>();
+  const note = (sample: Sample, image: string | undefined): void => {
+    samples.push(sample);
+    images.set(sample.subject, keep(bench, sample.subject, image));
+    bench.say(`  ${sample.subject}: ${sample.seconds.toFixed(1)} s`);
+  };
+  await alternate(rounds, [
+    async () => {
+      const home = `cold-${list}`;
+      forgetHome(bench, home);
+      const { sample, images } = await buildWithKib(bench, { label: home, images: [list], home, arguments: ['--cache', 'off'] });
+      note(sample, images[0]);
+    },
+    async () => {
+      const { sample, image } = await buildWithPacker(bench, { label: `peer-${list}`, list });
+      note(sample, image);
+    },
+    async () => {
+      const { sample, image } = await buildByHand(bench, `floor-${list}`, list);
+      note(sample, image);
+    },
+  ]);
+  const proofs: string[] = [];
+  const [kib, peer, floor] = [KIB, PEER, FLOOR].map((subject) => images.get(subject));
+  if (kib === undefined || peer === undefined || floor === undefined) throw new Error('a side made no image');
+  proofs.push(await sameEndState({ a: kib, b: peer }, bench.signal));
+  proofs.push(await sameEndState({ a: kib, b: floor }, bench.signal));
+  const seconds = (subject: string): readonly number[] => secondsOf(samples, subject);
+  return {
+    samples,
+    verdicts: [
+      { what: `${PEER} / ${KIB}`, unit: '×', bound: 'at least', goal, got: ratios(seconds(PEER), seconds(KIB)) },
+      { what: `${KIB} / ${FLOOR}`, unit: '×', bound: 'at most', goal: 1.1, got: ratios(seconds(KIB), seconds(FLOOR)) },
+      ...controllerVerdicts(samples),
+    ],
+    proofs,
+  };
+}
+
+function controllerVerdicts(samples: readonly Sample[]): readonly Verdict[] {
+  const measured = samples.flatMap(({ controller, cpuSeconds }) =>
+    controller === undefined || cpuSeconds === undefined
+      ? []
+      : [{ ...controller, share: (100 * controller.cpuSeconds) / cpuSeconds }],
+  );
+  return [
+    {
+      what: 'controller’s share of CPU time',
+      unit: '%',
+      bound: 'at most',
+      goal: 5,
+      got: spread(measured.map(({ share }) => share)),
+    },
+    {
+      what: 'controller’s peak memory',
+      unit: 'MB',
+      bound: 'at most',
+      goal: 150,
+      got: spread(measured.map(({ peakBytes }) => peakBytes / MB)),
+    },
+  ];
+}

@@ -1,0 +1,105 @@
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { type Artifact, type BuildPlan, type CheckResult, type Context, digestFile, systemCode } from '../core/index.ts';
+import { artifactKey } from './artifact-key.ts';
+import { outputExists } from './output-dir.ts';
+import type { BuildRequest, BuildResult } from './request.ts';
+
+// Only what is needed to hand out an earlier build again; the rest is for people.
+const manifestSchema = z.object({
+  key: z.string(),
+  created: z.string(),
+  verified: z.boolean(),
+  inputs: z.object({ layers: z.array(z.object({ name: z.string(), key: z.string() })) }),
+  artifacts: z.array(
+    z.object({
+      file: z.string(),
+      format: z.enum(['qcow2', 'raw', 'ova']),
+      bytes: z.number(),
+      sha256: z.string(),
+      disk: z.object({ format: z.enum(['qcow2', 'raw', 'vmdk']), offset: z.number(), bytes: z.number() }),
+    }),
+  ),
+  checks: z.array(z.custom<CheckResult>((value) => typeof value === 'object' && value !== null)),
+});
+
+/** A folder that an earlier build published, and what its manifest says. */
+export interface EarlierBuild {
+  readonly dir: string;
+  readonly manifest: z.infer<typeof manifestSchema>;
+}
+
+/**
+ * The build whose artifacts stand where this one's are to go; undefined when nothing is there or all of it may be replaced. Throws
+ * KIB_OUTPUT_EXISTS for a folder that no build of this release can have made.
+ */
+export async function findEarlier(request: BuildRequest, name: string): Promise<EarlierBuild | undefined> {
+  if (request.force) return undefined;
+  const dir = join(request.outputDir, name);
+  let text: string;
+  try {
+    text = await readFile(join(dir, 'manifest.json'), 'utf8');
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT' && systemCode(error) !== 'ENOTDIR') throw error;
+    if (await isThere(dir)) throw outputExists(dir);
+    return undefined;
+  }
+  const manifest = manifestSchema.safeParse(parse(text));
+  if (!manifest.success) throw outputExists(dir);
+  return { dir, manifest: manifest.data };
+}
+
+/**
+ * The earlier artifacts, each digested anew, for a plan that nothing has changed for. Throws KIB_OUTPUT_EXISTS when something has, or when a
+ * file is not what was built.
+ */
+export async function reuseEarlier(
+  earlier: EarlierBuild,
+  plan: BuildPlan,
+  request: BuildRequest,
+  context: Context,
+): Promise<Pick<BuildResult, 'artifacts' | 'checks' | 'builtAt'>> {
+  const { dir, manifest } = earlier;
+  const change = changeOf(earlier, plan, request);
+  if (change !== undefined) throw outputExists(dir, change);
+  return context.span.run('verify', 'nothing changed: check the digests', async (span) => {
+    const artifacts = await Promise.all(
+      manifest.artifacts.map(async ({ file, ...artifact }): Promise<Artifact> => {
+        const path = join(dir, file);
+        const got = (await isThere(path)) ? await digestFile(path, 'sha256', context.signal) : undefined;
+        if (got === artifact.sha256) return { ...artifact, path };
+        throw outputExists(dir, `${file} is ${got === undefined ? 'gone' : 'not what was built'}`);
+      }),
+    );
+    span.mark('cached');
+    return { artifacts, checks: manifest.checks, builtAt: manifest.created };
+  });
+}
+
+/** What makes an earlier build another one, in words. */
+function changeOf({ manifest }: EarlierBuild, plan: BuildPlan, request: BuildRequest): string | undefined {
+  const layer = plan.layers.find(({ name, key }) => !manifest.inputs.layers.some((l) => l.name === name && l.key === key));
+  if (layer !== undefined) return `it was made with another ${layer.name} layer`;
+  if (manifest.key !== artifactKey(plan)) return 'it was sealed, exported or checked otherwise';
+  if (request.verify && !manifest.verified) return 'it was never verified';
+  return undefined;
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return false;
+    throw error;
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,68 @@
+import { type BuildPlan, type Context, type Credentials, type PlannedAction, type RunningMachine, sh } from '../core/index.ts';
+import { requireChecks, runChecks } from './checks.ts';
+import { executeActions } from './execute.ts';
+import type { Guest } from './guest.ts';
+import type { OpenLayers } from './layers/open.ts';
+import { openPackageCache, type PackageCache } from './package-cache/index.ts';
+
+/** A guest that is logged in to, and what its layers need. */
+export interface Provisioning {
+  readonly plan: BuildPlan;
+  readonly guest: Guest;
+  readonly machine: RunningMachine;
+  readonly credentials: Credentials;
+  readonly layers: OpenLayers | undefined;
+  /** Local path of every download, by its URL. */
+  readonly files: ReadonlyMap<string, string>;
+}
+
+/** Runs the actions of every layer that is not there yet and keeps each as it is done, then checks the guest. */
+export async function provision(work: Provisioning, context: Context): Promise<void> {
+  const { plan, guest, layers } = work;
+  const done = layers?.done ?? 0;
+  const missing = plan.layers.slice(done);
+  const packageCache = await packageCacheFor(missing, work, context);
+  for (const [index, layer] of plan.layers.entries()) {
+    if (layer.actions.length === 0) continue;
+    await context.span.run('layer', layer.name, async (span) => {
+      if (index < done) {
+        span.mark('cached');
+        return;
+      }
+      const { clock } = context;
+      const start = clock.now();
+      const actions = layers === undefined ? layer.actions : [...layer.actions, settle(layer.name)];
+      const cache = packageCache === undefined ? {} : { packageCache };
+      await executeActions(guest, actions, { files: work.files, context: { ...context, span }, ...cache });
+      span.note('keeping the layer');
+      await layers?.chain.keep({ ...work, index, ms: clock.now() - start });
+    });
+  }
+  const results = await context.span.run('check', 'check the guest', (span) =>
+    runChecks(guest, plan.checks, { when: 'build', span, signal: context.signal }),
+  );
+  requireChecks(results, 'the provisioned guest', 'with --on-error keep its machine is kept: kib-native ssh <build>');
+}
+
+/** A layer's disk must hold what its guest wrote, should it ever be booted without the memory. */
+function settle(layer: string): PlannedAction {
+  return {
+    kind: 'exec',
+    id: `${layer}/sync`,
+    recipe: layer,
+    title: 'write everything to the disk',
+    script: sh`sync`,
+    timeoutMs: 120_000,
+  };
+}
+
+async function packageCacheFor(
+  layers: BuildPlan['layers'],
+  { guest, plan }: Provisioning,
+  context: Context,
+): Promise<PackageCache | undefined> {
+  const installs = layers.some(({ actions }) => actions.some((action) => action.kind === 'exec' && action.packages === true));
+  if (!installs) return undefined;
+  const network = context.network === undefined ? {} : { network: context.network };
+  return context.scope.use('package cache', await openPackageCache(guest, { os: plan.os, ...network }, context));
+}

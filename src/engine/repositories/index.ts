@@ -1,0 +1,97 @@
+import type { BaseImage, BuildPlan, Context } from '../../core/index.ts';
+import type { KeyFacts } from '../../plan/keys.ts';
+import { formatAge } from '../base/bootstrap.ts';
+import { mapParallel } from '../parallel.ts';
+import type { BuildRequest } from '../request.ts';
+import { readBaseFiles } from './base-files.ts';
+import { readFingerprint, type SeenFingerprint } from './fingerprint.ts';
+import { applyLock } from './lock.ts';
+import { SeenTexts } from './seen.ts';
+import type { RepositorySource } from './source.ts';
+import { packageSources } from './sources.ts';
+
+/** What one package repository holds. */
+export interface RepositoryFingerprint {
+  /** Of InRelease, Release or repomd.xml, or of the list of mirrors; without login and query. */
+  readonly url: string;
+  /** Hex; equal digests mean the same packages to choose from. */
+  readonly sha256: string;
+}
+
+/** What the guest's package repositories hold: its own (read from the base image's files) and those the plan adds. */
+export interface RepositoryState {
+  /** Sorted by URL. */
+  readonly fingerprints: readonly RepositoryFingerprint[];
+  /** Milliseconds since the epoch: when they were last seen to be so; now when the network answered. */
+  readonly seenMs: number;
+  /** Why the network did not answer, when an earlier state is used. */
+  readonly offline?: string;
+}
+
+/** Enough to hide the latency of small files. */
+const PARALLEL = 8;
+
+/**
+ * Reads what the package repositories hold now, or held when they last answered (with a warning that says how long ago). Holds it against the
+ * lock file or writes it there. Undefined when the plan installs no packages. Nothing is trusted for it: signatures are the guest's to verify.
+ * Throws KIB_LOCK_DRIFT when locked, KIB_HTTP for a repository that never answered or is not there any more.
+ */
+export async function readRepositories(
+  plan: BuildPlan,
+  base: BaseImage,
+  options: Pick<BuildRequest, 'lock'>,
+  context: Context,
+): Promise<RepositoryState | undefined> {
+  const state = installsPackages(plan) ? await readState(plan, base, context) : undefined;
+  if (options.lock !== undefined) await applyLock(plan, base, state?.fingerprints ?? [], options.lock, context);
+  return state;
+}
+
+/** What counts in layer keys. */
+export function keyFacts(state: RepositoryState | undefined): Pick<KeyFacts, 'repositories'> {
+  if (state === undefined) return {};
+  return { repositories: state.fingerprints.map(({ sha256, url }) => `${sha256} ${url}`) };
+}
+
+function installsPackages({ layers }: BuildPlan): boolean {
+  return layers.some(({ actions }) => actions.some((action) => action.kind === 'exec' && action.packages === true));
+}
+
+function readState(plan: BuildPlan, base: BaseImage, outer: Context): Promise<RepositoryState> {
+  return outer.span.run('fetch', 'package repositories', async (span) => {
+    const context = { ...outer, span };
+    const { files, unreadable } = await readBaseFiles(base, context);
+    if (unreadable !== undefined) {
+      const hint = 'with --from packages they are installed anew';
+      span.warn('KIB_INSPECT', `the base’s own package repositories are not watched for changes: ${unreadable}`, hint);
+    }
+    const { sources, unwatched } = packageSources(plan, files);
+    for (const { what, why } of unwatched)
+      span.warn('KIB_HTTP', `the package repository ${what} is not watched for changes: ${why}`);
+    const found = await readAll(sources, context);
+    const state = toState(found, context.clock.now());
+    const late = found.filter(({ offline }) => offline !== undefined);
+    if (state.offline !== undefined) {
+      const age = formatAge(context.clock.now() - state.seenMs);
+      const what = late.length === 1 ? 'the package repository' : `${late.length} package repositories`;
+      span.warn('KIB_HTTP', `${state.offline}; ${what} may have changed since last seen ${age}`);
+    }
+    return state;
+  });
+}
+
+async function readAll(sources: readonly RepositorySource[], context: Context): Promise<readonly SeenFingerprint[]> {
+  await using texts = await SeenTexts.open(context);
+  return await mapParallel(sources, { limit: PARALLEL, signal: context.signal }, (source, signal) =>
+    readFingerprint(source, texts, signal),
+  );
+}
+
+function toState(found: readonly SeenFingerprint[], now: number): RepositoryState {
+  const byUrl = new Map(found.map(({ url, sha256 }) => [url, sha256]));
+  const fingerprints = [...byUrl].map(([url, sha256]) => ({ url, sha256 })).sort((a, b) => (a.url < b.url ? -1 : 1));
+  const late = found.filter(({ offline }) => offline !== undefined);
+  const offline = late[0]?.offline;
+  if (offline === undefined) return { fingerprints, seenMs: now };
+  return { fingerprints, seenMs: Math.min(...late.map(({ seenMs }) => seenMs)), offline };
+}

@@ -1,0 +1,69 @@
+import { tmpdir } from 'node:os';
+import type { KibError } from '../../src/core/index.ts';
+import { filesBelow, processesWith } from '../support/leftovers.ts';
+import { type TestContext, type TestContextOptions, testContext } from '../support/test-context.ts';
+
+/** What a driver has left of a build. */
+export interface Leftovers {
+  readonly journal: readonly unknown[];
+  readonly processes: readonly string[];
+  readonly work: readonly string[];
+  readonly temporary: readonly string[];
+}
+
+/** What aborted work threw, and what was there then and after the build's scope was done. */
+export interface Outcome {
+  readonly code: string;
+  readonly suppressed: readonly unknown[];
+  readonly atThrow: Leftovers;
+  readonly atEnd: Leftovers;
+}
+
+export const NOTHING: Leftovers = { journal: [], processes: [], work: [], temporary: [] };
+export const CANCELLED: Outcome = { code: 'KIB_CANCELLED', suppressed: [], atThrow: NOTHING, atEnd: NOTHING };
+
+export async function leftovers(context: TestContext): Promise<Leftovers> {
+  return {
+    journal: context.journal.held,
+    processes: processesWith(context.buildId),
+    work: filesBelow(context.dirs.work),
+    temporary: filesBelow(tmpdir()).filter((name) => name.includes(context.buildId)),
+  };
+}
+
+/** Does `work` again and again, aborted at the first, second, third … point, until it gets through; tells how each try ended. */
+export async function fuzz(
+  stopAt: (n: number) => TestContextOptions,
+  work: (context: TestContext) => Promise<void>,
+): Promise<readonly Outcome[]> {
+  const outcomes: Outcome[] = [];
+  for (let n = 1; ; n++) {
+    const outcome = await attempt(stopAt(n), work);
+    if (outcome === undefined) return outcomes;
+    outcomes.push(outcome);
+  }
+}
+
+async function attempt(options: TestContextOptions, work: (context: TestContext) => Promise<void>): Promise<Outcome | undefined> {
+  await using context = await testContext(options);
+  try {
+    await work(context);
+    return undefined;
+  } catch (error) {
+    const atThrow = await leftovers(context);
+    const { code = String(error), suppressed = [] } = error as Partial<KibError>;
+    await context.scope[Symbol.asyncDispose]();
+    return { code, suppressed, atThrow, atEnd: await leftovers(context) };
+  }
+}
+
+/** Aborts at the n-th line of the journal. */
+export function atJournalLine(line: number): TestContextOptions {
+  const abort = new AbortController();
+  let seen = 0;
+  const onJournal = (): void => {
+    seen += 1;
+    if (seen === line) abort.abort(new Error(`stopped at journal line ${line}`));
+  };
+  return { signal: abort.signal, onJournal };
+}

@@ -1,0 +1,188 @@
+import { mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { BuildEvent } from '../../src/core/index.ts';
+import type { BuildResult } from '../../src/engine/request.ts';
+import { SHARED_CACHE, testBase } from '../support/boot-base.ts';
+import { diffTrees, readImage } from '../support/image-tree.ts';
+import { kib, startKib } from '../support/program.ts';
+import { testContext } from '../support/test-context.ts';
+
+/** What two builds of the same inputs may differ in, and why that is right. */
+const MAY_DIFFER: readonly { readonly path: RegExp; readonly why: string }[] = [
+  { path: /^\/etc\/kubernetes-build-time$/, why: 'never: a placeholder that shows the list is looked at' },
+];
+
+interface Run {
+  readonly status: number | string;
+  readonly stderr: string;
+  readonly events: readonly BuildEvent[];
+  readonly ms: number;
+  readonly result: BuildResult | undefined;
+}
+
+describe('layers of a real guest', () => {
+  let scratch: string;
+  let base: string;
+  let cache: string;
+
+  beforeAll(async () => {
+    scratch = await mkdtemp(join(tmpdir(), 'kib-layers-'));
+    cache = join(scratch, 'cache');
+    await using context = await testContext({ cache: SHARED_CACHE });
+    base = await testBase(context);
+  });
+  afterAll(() => rm(scratch, { recursive: true, force: true }));
+
+  const env = () => ({ XDG_CACHE_HOME: cache, XDG_STATE_HOME: join(scratch, 'state') });
+  const layersFolder = () => join(cache, 'kib-native', 'layers');
+
+  async function imageFile(provision: readonly string[], name = 'node'): Promise<string> {
+    const path = join(scratch, `${name}.yaml`);
+    const steps = provision.map((shell) => `  - shell: ${shell}\n`).join('');
+    await writeFile(
+      path,
+      `image: debian13
+name: ${name}
+base: { file: ${base} }
+firmware: bios
+disk: 6GiB
+without: [kubernetes]
+recipes:
+  containerd: { source: package }
+  cni: { source: package }
+provision:
+${steps}`,
+    );
+    return path;
+  }
+
+  async function build(image: string, output: string, ...more: readonly string[]): Promise<Run> {
+    const start = Date.now();
+    const run = startKib(['build', image, '--output-dir', join(scratch, output), ...more], env());
+    const { status, stderr } = await run.ended;
+    const last = run.events.at(-1) as unknown as { readonly result?: BuildResult } | undefined;
+    return { status, stderr, events: run.events, ms: Date.now() - start, result: last?.result };
+  }
+
+  const layersOf = ({ events }: Run) => {
+    const names = new Map<number, string>();
+    const statuses: string[] = [];
+    for (const event of events) {
+      if (event.type === 'span.start' && event.kind === 'layer') names.set(event.span, event.name);
+      const name = names.get(event.span);
+      if (event.type === 'span.end' && name !== undefined) statuses.push(`${name} ${event.status}`);
+    }
+    return statuses;
+  };
+  const spans = ({ events }: Run) => events.flatMap((event) => (event.type === 'span.start' ? [event.name] : []));
+  const warnings = ({ events }: Run) => events.flatMap((event) => (event.type === 'warning' ? [event] : []));
+  const told = (run: Run) => `${run.stderr}\n${JSON.stringify(run.events.filter(({ type }) => type !== 'log').slice(-20))}`;
+
+  it('a failed build is gone on with where it failed, and the image is the one that a cold build makes', async () => {
+    const failing = await build(await imageFile(['echo one > /etc/marker', 'exit 3']), 'output', '--no-verify');
+    expect(failing.status, told(failing)).toBe(7);
+    const layers = layersOf(failing);
+    expect(layers.at(-1)).toBe('provision failed');
+    expect(layers.slice(0, -1).every((layer) => layer.endsWith(' ok'))).toBe(true);
+
+    const fixed = await imageFile(['echo one > /etc/marker', 'echo two > /etc/second']);
+    const resumed = await build(fixed, 'output');
+    expect(resumed.status, told(resumed)).toBe(0);
+    expect(layersOf(resumed)).toEqual([...layers.slice(0, -1).map((layer) => layer.replace(/ ok$/, ' cached')), 'provision ok']);
+    expect(spans(resumed)).toContain('continue from layer cloud-init');
+    expect(spans(resumed)).not.toContain('wait for the guest');
+    expect(resumed.result?.checks.filter(({ ok }) => !ok)).toEqual([]);
+
+    const cold = await build(fixed, 'cold', '--cache', 'off', '--no-verify');
+    expect(cold.status, told(cold)).toBe(0);
+    expect(layersOf(cold).every((layer) => layer.endsWith(' ok'))).toBe(true);
+    const { signal } = new AbortController();
+    const status = (path: string) => path === '/var/lib/dpkg/status';
+    const [a, b] = [
+      await readImage(join(scratch, 'cold', 'node', 'node.qcow2'), 'qcow2', status, signal),
+      await readImage(join(scratch, 'output', 'node', 'node.qcow2'), 'qcow2', status, signal),
+    ];
+    expect(a.tree.size).toBeGreaterThan(10_000);
+    expect(a.tree.get('/etc/second')?.type).toBe('file');
+    const differences = diffTrees(a.tree, b.tree).filter(({ path }) => !MAY_DIFFER.some((rule) => rule.path.test(path)));
+    expect(differences).toEqual([]);
+    expect(b.texts).toEqual(a.texts);
+  });
+
+  it('finds that nothing changed, and sees when an artifact did', async () => {
+    const image = await imageFile(['echo one > /etc/marker', 'echo two > /etc/second']);
+    const again = await build(image, 'output');
+    expect(again.status, told(again)).toBe(0);
+    expect(again.result).toMatchObject({ isUnchanged: true, isVerified: true });
+    expect(spans(again)).not.toContain('start qemu');
+    const artifact = join(scratch, 'output', 'node', 'node.qcow2');
+    await flip(artifact);
+    const damaged = await build(image, 'output');
+    expect(damaged.status).toBe(2);
+    expect(damaged.stderr).toMatch(/node\.qcow2 is not what was built[^]*--force/);
+    await flip(artifact);
+  });
+
+  it('tells why a layer is missing', async () => {
+    const image = await imageFile(['echo changed > /etc/marker', 'echo two > /etc/second']);
+    const why = kib(['cache', 'why', image], env());
+    expect(why.status, why.stderr).toBe(0);
+    expect(why.stdout).toMatch(/provision\/1/);
+    expect(why.stdout).toMatch(/- *echo one > \/etc\/marker[^]*\+ *echo changed > \/etc\/marker/);
+    const strict = await build(image, 'strict', '--cache', 'strict');
+    expect(strict.status).toBe(2);
+    expect(strict.stderr).toMatch(/the layer provision is not in the cache/);
+  });
+
+  it('throws a damaged layer away and starts on the one before', async () => {
+    const top = await layerFolder('cloud-init');
+    await flip(join(top, (await readdir(top)).find((name) => name.startsWith('memory')) ?? 'disk.qcow2'));
+    const image = await imageFile(['echo three > /etc/marker']);
+    const run = await build(image, 'output', '--no-verify', '--force');
+    expect(run.status, told(run)).toBe(0);
+    expect(warnings(run).map(({ message }) => message).join('\n')).toMatch(/cloud-init|memory/);
+    expect(layersOf(run).slice(-2)).toEqual(['cloud-init ok', 'provision ok']);
+  });
+
+  it('goes on in another cache folder, and lets two builds at once share what one of them makes', async () => {
+    const moved = join(scratch, 'moved');
+    await mkdir(moved);
+    await rename(join(cache, 'kib-native'), join(moved, 'kib-native'));
+    cache = moved;
+    const image = await imageFile(['sleep 2; echo four > /etc/marker']);
+    const [one, other] = await Promise.all([
+      build(image, 'one', '--no-verify'),
+      build(image, 'other', '--no-verify'),
+    ]);
+    expect([one.status, other.status], `${told(one)}\n${told(other)}`).toEqual([0, 0]);
+    const provisions = [one, other].map((run) => layersOf(run).at(-1)).sort();
+    expect(provisions).toEqual(['provision cached', 'provision ok']);
+    for (const run of [one, other]) expect(spans(run)).not.toContain('wait for the guest');
+  });
+
+  async function layerFolder(name: string): Promise<string> {
+    for (const key of await readdir(layersFolder())) {
+      const text = await readFile(join(layersFolder(), key, 'layer.json'), 'utf8').catch(() => '{}');
+      if ((JSON.parse(text) as { readonly name?: string }).name === name) return join(layersFolder(), key);
+    }
+    throw new Error(`no layer ${name}`);
+  }
+});
+
+/** Turns one byte in the middle of a file around; doing it twice mends it. */
+async function flip(path: string): Promise<void> {
+  const { size, mode } = await stat(path);
+  const file = await open(path, 'r+');
+  try {
+    const byte = Buffer.alloc(1);
+    const middle = Math.floor(size / 2);
+    await file.read(byte, 0, 1, middle);
+    byte.writeUInt8(byte.readUInt8() ^ 0xff);
+    await file.write(byte, 0, 1, middle);
+  } finally {
+    await file.close();
+  }
+  expect((await stat(path)).mode).toBe(mode);
+}
