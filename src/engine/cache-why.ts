@@ -1,10 +1,14 @@
-import type { BuildPlan, Context, Layer } from '../core/index.ts';
-import { recordedInputs } from './layers/inputs.ts';
+import { rm } from 'node:fs/promises';
+import type { BuildPlan, Context } from '../core/index.ts';
+import { planBuild } from '../plan/planner.ts';
+import { buildStateDir } from './build-dirs.ts';
 import { type Judged, judgeChain } from './layers/judge.ts';
+import { keptOf } from './layers/kept.ts';
 import { explainMiss, type Miss } from './layers/miss.ts';
-import { keptLayers } from './layers/policy.ts';
-import { type Problem } from './layers/problem.ts';
+import type { Problem } from './layers/problem.ts';
 import type { LayerRecord } from './layers/record.ts';
+import { resolvePlan } from './resolve-plan.ts';
+import { startWork, type WorkHandle, type WorkRequest } from './start-build.ts';
 
 /** What the cache has for one image. */
 export interface CacheWhy {
@@ -26,10 +30,27 @@ export interface WhyLayer {
   readonly problem: Problem | undefined;
 }
 
+/** Finds out what a build of the request would find in the cache: reads what a build reads before it starts a machine, and changes no layer. */
+export function startWhy(request: WorkRequest, signal: AbortSignal): WorkHandle<CacheWhy> {
+  const why = async (context: Context) => {
+    const { plan } = await resolvePlan(request, planBuild(request.image), context);
+    return whyMissed(plan, context);
+  };
+  const work = startWork(request, why, signal);
+  // No build: nobody looks for its logs. What a failed one could not clean up is gc's to find.
+  const forget = () => rm(buildStateDir(request.stateHome, work.id), { recursive: true, force: true });
+  const result = work.result.then(async (found) => {
+    await forget();
+    return found;
+  });
+  result.catch(() => {});
+  return { ...work, result, [Symbol.asyncIterator]: () => work[Symbol.asyncIterator]() };
+}
+
 /** Which layers of a plan with all its key facts are in the cache, and why the first one that is not is not. Changes nothing. */
 export async function whyMissed(plan: BuildPlan, context: Pick<Context, 'dirs' | 'signal'>): Promise<CacheWhy> {
   const { dirs, signal } = context;
-  const kept = keptParts(plan.layers);
+  const kept = keptOf(plan.layers);
   const layers: WhyLayer[] = [];
   for (const { layer } of kept) {
     const [found] = await judgeChain(layer.key, { cacheDir: dirs.cache, signal });
@@ -44,20 +65,11 @@ export async function whyMissed(plan: BuildPlan, context: Pick<Context, 'dirs' |
     key,
     image: plan.name,
     parentKey: layers[at - 1]?.key,
-    inputs: missing.parts.flatMap(recordedInputs),
+    inputs: missing.inputs,
   };
   return { image: plan.name, layers, miss: { layer: name, miss: await explainMiss(wanted, context) } };
 }
 
 function isHit(found: Judged | undefined): boolean {
   return found?.record !== undefined && found.problem === undefined;
-}
-
-/** The layers that are kept, each with those it includes since the one before. */
-function keptParts(layers: readonly Layer[]): readonly { readonly layer: Layer; readonly parts: readonly Layer[] }[] {
-  const kept = keptLayers(layers.length);
-  return kept.flatMap((index, at) => {
-    const layer = layers[index];
-    return layer === undefined ? [] : [{ layer, parts: layers.slice((kept[at - 1] ?? -1) + 1, index + 1) }];
-  });
 }

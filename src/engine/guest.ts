@@ -57,6 +57,7 @@ export class Guest implements AsyncDisposable {
   readonly #connect: Connector;
   #transport: Transport;
   #isLost = false;
+  #onConnection: (stream: Duplex) => void = () => {};
   #reverse: { readonly transport: Transport; readonly port: number | undefined } | undefined;
 
   constructor(transport: Transport, options: GuestOptions) {
@@ -142,13 +143,14 @@ export class Guest implements AsyncDisposable {
   }
 
   /**
-   * Port of the guest's loopback whose connections come to `onConnection`; undefined when the guest's SSH server does not allow it. Ask
+   * Port of the guest's loopback whose connections come to `onConnection`, the last one given; undefined when the guest's SSH server does not allow it. Ask
    * before every use: a new connection to the guest means a new port.
    */
   async reverse(onConnection: (stream: Duplex) => void, signal: AbortSignal): Promise<number | undefined> {
     const transport = await this.#live(signal);
+    this.#onConnection = onConnection;
     if (this.#reverse?.transport === transport) return this.#reverse.port;
-    const port = await transport.reverse?.(onConnection, signal);
+    const port = await transport.reverse?.((stream) => this.#onConnection(stream), signal);
     this.#reverse = { transport, port };
     return port;
   }

@@ -16,7 +16,11 @@ export interface ReadyPlan {
 }
 
 /** Learns what only the host and the network know, and plans with it: digests of downloads, the base, what package repositories hold. */
-export async function resolvePlan(request: BuildRequest, draft: BuildPlan, context: Context): Promise<ReadyPlan> {
+export async function resolvePlan(
+  request: Pick<BuildRequest, 'image' | 'lock'>,
+  draft: BuildPlan,
+  context: Context,
+): Promise<ReadyPlan> {
   const [digests, base] = await Promise.all([
     resolveDigests(draft.requirements, context),
     fetchBase(draft.base, draft.machine.arch, context),

@@ -24,26 +24,55 @@ import type { BuildRequest, BuildResult } from './request.ts';
 /** How long cleaning up may take once a build ended, so that a hung hypervisor cannot hold the caller for ever. */
 const CLEANUP_DEADLINE_MS = 60_000;
 
-/** A build under way: read its events, await its result. */
-export interface BuildHandle extends AsyncIterable<BuildEvent> {
+/** Work of the engine under way: read its events, await its result. */
+export interface WorkHandle<T> extends AsyncIterable<BuildEvent> {
   readonly id: string;
   /** Resolves when everything is cleaned up; rejects with a KibError. Handled internally too, so ignoring it is safe. */
-  readonly result: Promise<BuildResult>;
+  readonly result: Promise<T>;
   /** Calls `listener` for every event from now on; the first ones come after the current tick. */
   subscribe(listener: (event: BuildEvent) => void): () => void;
   /** What would leak if the process ended now; for the second Ctrl-C. */
   held(): readonly string[];
 }
 
+export type BuildHandle = WorkHandle<BuildResult>;
+
+/** What of a build's request its surroundings depend on. */
+export type WorkRequest = Pick<BuildRequest, 'image' | 'stateHome' | 'cacheHome' | 'network'>;
+
+interface Surroundings {
+  readonly events: EventStream;
+  readonly scope: Scope;
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+}
+
 /** Starts a build. Abort `signal` to stop it; it then cleans up and rejects with KIB_CANCELLED. */
 export function startBuild(request: BuildRequest, signal: AbortSignal, clock: Clock = systemClock): BuildHandle {
+  const started = clock.now();
+  const phases = new PhaseRecorder();
+  const work = (context: Context, journal: BuildJournal) => runBuild(request, { journal, phases: () => phases.phases }, context);
+  const handle = startWork(request, work, signal, clock);
+  handle.subscribe(phases.read);
+  const result = handle.result.then((outcome) => ({ ...outcome, phases: phases.phases, ms: clock.now() - started }));
+  result.catch(() => {});
+  return { ...handle, result, [Symbol.asyncIterator]: () => handle[Symbol.asyncIterator]() };
+}
+
+/** Runs `work` with a context of its own, which is cleaned up whatever its outcome, under a build id of its own. */
+export function startWork<T>(
+  request: WorkRequest,
+  work: (context: Context, journal: BuildJournal) => Promise<T>,
+  signal: AbortSignal,
+  clock: Clock = systemClock,
+): WorkHandle<T> {
   const id = claimBuildId(request.stateHome, request.image.name, clock);
   const events = new EventStream(id, clock);
   const scope = new Scope((name, error) =>
     events.root.emit({ type: 'resource', action: error === undefined ? 'released' : 'leaked', kind: 'scope', id: name }),
   );
   // One tick later, so that readers subscribe before the first event.
-  const result = Promise.resolve().then(() => run(request, id, events, scope, signal, clock));
+  const result = Promise.resolve().then(() => run(request, id, work, { events, scope, signal, clock }));
   result.catch(() => {});
   return {
     id,
@@ -54,17 +83,13 @@ export function startBuild(request: BuildRequest, signal: AbortSignal, clock: Cl
   };
 }
 
-async function run(
-  request: BuildRequest,
+async function run<T>(
+  request: WorkRequest,
   id: string,
-  events: EventStream,
-  scope: Scope,
-  signal: AbortSignal,
-  clock: Clock,
-): Promise<BuildResult> {
+  work: (context: Context, journal: BuildJournal) => Promise<T>,
+  { events, scope, signal, clock }: Surroundings,
+): Promise<T> {
   const started = clock.now();
-  const phases = new PhaseRecorder();
-  events.subscribe(phases.read);
   try {
     const dirs = await makeBuildDirs(request.stateHome, request.cacheHome, id);
     // Synchronous, so that the log is complete even when the process is killed right after.
@@ -72,8 +97,8 @@ async function run(
     const owner = { pid: process.pid, identity: await processIdentity(process.pid, signal) };
     const journal = await BuildJournal.create(join(dirs.logs, 'journal.ndjson'), owner);
     events.root.emit({ type: 'span.start', kind: 'build', name: request.image.name });
-    const build = async () => {
-      const work = await makeWorkDir(request.cacheHome, id, scope, journal);
+    const inContext = async () => {
+      const scratch = await makeWorkDir(request.cacheHome, id, scope, journal);
       const context: Context = {
         buildId: id,
         signal,
@@ -81,17 +106,17 @@ async function run(
         span: events.root,
         scope,
         journal,
-        dirs: { ...dirs, work },
+        dirs: { ...dirs, work: scratch },
         network: request.network ?? {},
       };
-      return runBuild(request, { journal, phases: () => phases.phases }, context);
+      return work(context, journal);
     };
     const result = await releasing(
       () => journal.close(),
-      () => releasing(() => cleanUp(scope, events, clock), build),
+      () => releasing(() => cleanUp(scope, events, clock), inContext),
     );
     events.root.emit({ type: 'span.end', status: 'ok', ms: clock.now() - started });
-    return { ...result, phases: phases.phases, ms: clock.now() - started };
+    return result;
   } catch (error) {
     const outcome = outcomeOf(error, signal);
     events.root.emit({

@@ -4,14 +4,14 @@ import { lines, type Sh, sh } from '../core/index.ts';
  * A script that runs `transaction`, which gives `"$dpkg_path"` to dpkg as its search path. Every maintainer script with a unit has systemd
  * read all units again and starts its own, which takes longer than unpacking the packages. Here they find two programs of ours instead:
  * what they ask for is noted and done once at the end, as rpm's file triggers do. Not started are timers, which a build keeps still,
- * and `startedLater`, which a recipe starts once it is configured. Where a policy-rc.d decides what may start nothing is changed.
+ * and `settledLater`, which a recipe starts or stops once they are configured. Where a policy-rc.d decides what may start nothing is changed.
  */
-export function withUnitsAtTheEnd(transaction: Sh, startedLater: readonly string[]): Sh {
-  return lines([programs(startedLater), sh`${transaction} || code=$?`, settle]);
+export function withUnitsAtTheEnd(transaction: Sh, settledLater: readonly string[]): Sh {
+  return lines([programs(settledLater), sh`${transaction} || code=$?`, settle]);
 }
 
 /** In memory, and not in /run, where programs may not run everywhere. What acts on units has systemd read them first, when that is due. */
-const programs = (startedLater: readonly string[]): Sh => sh`
+const programs = (settledLater: readonly string[]): Sh => sh`
   code=0
   dpkg_path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
   units=$(mktemp -d /dev/shm/kib-units.XXXXXXXXXX)
@@ -35,7 +35,7 @@ const programs = (startedLater: readonly string[]): Sh => sh`
       shift
       for unit do
         case $unit in
-          ${startedLater.reduce((names, unit) => sh`${names} | ${unit}`, sh`*.timer`)}) ;;
+          ${settledLater.reduce((names, unit) => sh`${names} | ${unit}`, sh`*.timer`)}) ;;
           *) printf '%s %s\n' "$verb" "$unit" >>"\${0%/*}/asked" ;;
         esac
       done

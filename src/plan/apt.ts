@@ -8,7 +8,7 @@ const APT_GET = raw(
   [
     'apt-get --yes --quiet',
     '-o DPkg::Lock::Timeout=600 -o DPkg::Use-Pty=0',
-    '-o Acquire::Retries=3 -o Acquire::Languages=none',
+    '-o Acquire::Retries=3 -o Acquire::Languages=none -o Acquire::PDiffs=false',
     '-o DPkg::Options::=--force-confdef -o DPkg::Options::=--force-confold',
     // A build that is cut short is thrown away, so dpkg need not sync every file; the clean shutdown syncs them all.
     '-o DPkg::Options::=--force-unsafe-io',
@@ -23,13 +23,13 @@ const INSTALL_TIMEOUT_MS = 1_800_000;
 
 /** apt of Debian and Ubuntu. */
 export const apt: PackageManagerSeam = {
-  transaction: (repositories, packages, startedLater) => [
+  transaction: (repositories, packages, settledLater) => [
     ...repositories.flatMap(addRepository),
     update,
     {
       kind: 'exec',
       title: installTitle(packages.map(({ name }) => name)),
-      script: lines([ENVIRONMENT, withUnitsAtTheEnd(install(packages.map(spec)), startedLater)]),
+      script: lines([ENVIRONMENT, withUnitsAtTheEnd(install(packages.map(spec)), settledLater)]),
       timeoutMs: INSTALL_TIMEOUT_MS,
       attempts: NETWORK_ATTEMPTS,
       packages: true,

@@ -2,8 +2,10 @@ import { type PackageRepository, type PackageRequest, type PrimitiveAction, raw,
 import type { PackageManagerSeam } from './package-manager.ts';
 import { installTitle } from './package-titles.ts';
 
-// Options of dnf(8), version 4, which Enterprise Linux 9 and 10 have.
-const DNF = raw('dnf --assumeyes --setopt=install_weak_deps=False --setopt=retries=10');
+// Options of dnf.conf(5), version 4, which Enterprise Linux 9 and 10 have. Rebuilding packages from deltas takes longer than fetching them.
+const DNF = raw(
+  'dnf --assumeyes --setopt=install_weak_deps=False --setopt=retries=10 --setopt=deltarpm=False --setopt=max_parallel_downloads=10',
+);
 
 const NETWORK_ATTEMPTS = 3;
 const INSTALL_TIMEOUT_MS = 1_800_000;

@@ -4,11 +4,11 @@ import { dnf } from './dnf.ts';
 
 /** What the planner asks of a package manager. Everything it returns runs as root in the guest. */
 export interface PackageManagerSeam {
-  /** Adds the repositories and installs all packages in one transaction. It need not start the services that are started later anyway. */
+  /** Adds the repositories and installs all packages in one transaction. It need not start units that are started or stopped later anyway. */
   transaction(
     repositories: readonly PackageRepository[],
     packages: readonly PackageRequest[],
-    startedLater: readonly string[],
+    settledLater: readonly string[],
   ): readonly PrimitiveAction[];
   /** Installs a few more later, for the `install` helper. */
   install(packages: readonly string[]): readonly PrimitiveAction[];

@@ -25,16 +25,14 @@ export function planPackages(chosen: readonly ChosenRecipe[], context: RecipeCon
   const requests = chosen.flatMap(({ recipe, params }) => recipe.packages?.(context, params) ?? []);
   const steps = chosen.flatMap(({ recipe, params }) => recipe.steps(context, params));
   const isHolding = steps.some(({ kind }) => kind === 'hold');
-  const startedLater = steps.flatMap((step) =>
-    step.kind === 'service' && (step.state ?? 'stopped') !== 'stopped' ? step.unit : [],
-  );
+  const settledLater = steps.flatMap((step) => (step.kind === 'service' && step.state !== undefined ? step.unit : []));
   const needed = isHolding ? manager.holdNeeds.map((name) => ({ name })) : [];
   const issues: ConfigIssue[] = [];
   const packages = mergeRequests([...requests, ...needed], issues);
   const distinct = mergeRepositories(repositories, context.os, issues);
   if (issues.length > 0) throw configError(issues, 'KIB_RECIPE_INVALID');
   const isEmpty = packages.length === 0 && distinct.length === 0;
-  return { repositories: distinct, actions: isEmpty ? [] : manager.transaction(distinct, packages, startedLater) };
+  return { repositories: distinct, actions: isEmpty ? [] : manager.transaction(distinct, packages, settledLater) };
 }
 
 /** One request per package, by name, so that the order of recipes does not change the layer's key. */

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { type PlannedAction, Secret, sh } from '../../src/core/index.ts';
 import { actionStep, type ScriptAction } from '../../src/engine/action-steps.ts';
+import { aptWrapper } from '../../src/engine/package-cache/apt-wrapper.ts';
+import { dnfWrapper } from '../../src/engine/package-cache/dnf-wrapper.ts';
 import { composeScript } from '../../src/engine/script.ts';
 import { expectGolden } from '../support/golden.ts';
 import { syntaxErrors } from '../support/shell.ts';
@@ -8,7 +10,7 @@ import { syntaxErrors } from '../support/shell.ts';
 const url = 'https://example.org/tool-1.0';
 const common = { recipe: 'demo', title: 'x' };
 const ACTIONS: readonly (PlannedAction & ScriptAction)[] = [
-  { ...common, id: 'demo/1', kind: 'exec', script: sh`apt-get update`, timeoutMs: 60_000, attempts: 3 },
+  { ...common, id: 'demo/1', kind: 'exec', script: sh`apt-get update`, timeoutMs: 60_000, attempts: 3, packages: true },
   { ...common, id: 'demo/2', kind: 'exec', script: sh`echo ${new Secret('token', "it's")}`, timeoutMs: 1500 },
   {
     ...common,
@@ -30,7 +32,8 @@ const ACTIONS: readonly (PlannedAction & ScriptAction)[] = [
   },
 ];
 const staged = new Map([[url, '/var/tmp/kib-1']]);
-const steps = ACTIONS.map((action) => actionStep(action, staged, 2));
+const packageWrapper = aptWrapper('http://127.0.0.1:40000/c0ffee');
+const steps = ACTIONS.map((action) => actionStep(action, { staged, slowness: 2, packageWrapper }));
 
 describe('the script of a layer', () => {
   for (const onFailure of ['stop', 'continue'] as const) {
@@ -46,6 +49,7 @@ describe('the script of a layer', () => {
   }
 
   it('consists of scripts that every shell can read', () => {
-    for (const step of steps) expect(syntaxErrors(step.script.text)).toBe('');
+    const wrappers = [packageWrapper, dnfWrapper({ port: 40_000, token: 'c0ffee' })];
+    for (const script of [...steps.map((step) => step.script), ...wrappers]) expect(syntaxErrors(script.text)).toBe('');
   });
 });

@@ -105,7 +105,10 @@ describe.skipIf(!canApt)('apt (needs apt-utils, openssl, gpg, openssh-server, an
     }
     await writeFile(join(dir, 'status'), '');
     const options = `signed-by=${join(context.root, 'key.asc')}`;
-    const sources = ['http', 'https'].map((scheme) => `deb [${options}] ${scheme}://repo.example.org/${scheme}/ stable main`);
+    // As the cloud images of Debian have it.
+    await writeFile(join(dir, 'mirrors'), 'https://repo.example.org/https/\n');
+    const uris = ['http://repo.example.org/http/', `mirror+file:${join(dir, 'mirrors')}`];
+    const sources = uris.map((uri) => `deb [${options}] ${uri} stable main`);
     await writeFile(join(dir, 'etc/apt/sources.list'), `${sources.join('\n')}\n`);
     return dir;
   }

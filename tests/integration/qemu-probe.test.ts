@@ -63,7 +63,14 @@ describe('the accelerator probe', () => {
   it('judges KVM within seconds, whatever this host can do', async () => {
     const qemu = await inspectQemu('amd64', options, signal);
     const started = systemClock.now();
-    const verdict = await judgeHardware('kvm', { machine: { arch: 'amd64', x86Level: 1 }, options, qemu, folder: dir, signal });
+    const request = {
+      machine: { arch: 'amd64', x86Level: 1 },
+      options,
+      qemu,
+      makeFolder: () => Promise.resolve(dir),
+      signal,
+    } as const;
+    const verdict = await judgeHardware('kvm', request);
     expect(systemClock.now() - started).toBeLessThan(6000);
     expect(verdict.usable || verdict.reason !== '').toBe(true);
     expect(await readdir(dir)).toEqual([]);

@@ -71,21 +71,16 @@ async function list(cli: Cli, { json }: JsonOption): Promise<void> {
 }
 
 async function why(cli: Cli, targets: readonly string[], options: ImageOptions & JsonOption): Promise<void> {
-  const { explainCache } = await import('../../engine/explain-cache.ts');
-  const { env, signal, cwd } = cli.io;
+  const { startWhy } = await import('../../engine/cache-why.ts');
+  const { env, signal } = cli.io;
   const found = [];
   for (const { image } of planAll(await configureImages(cli, targets, options))) {
-    const request = {
-      image: image.image,
-      outputDir: cwd,
-      verify: false,
-      force: true,
-      onError: 'cleanup' as const,
-      stateHome: stateHome(env),
-      cacheHome: cacheHome(env),
-      network: networkFromEnv(env),
-    };
-    found.push(await explainCache(request, signal, (message) => cli.say(`warning ${message}`)));
+    const homes = { stateHome: stateHome(env), cacheHome: cacheHome(env) };
+    const looking = startWhy({ image: image.image, ...homes, network: networkFromEnv(env) }, signal);
+    looking.subscribe((event) => {
+      if (event.type === 'warning') cli.say(`warning ${event.message}`);
+    });
+    found.push(await looking.result);
   }
   if (options.json === true) cli.printJson(found.length === 1 ? found[0] : found);
   else cli.print(found.map((one) => whyText(one, systemClock.now(), cli.colours)).join('\n\n'));

@@ -1,9 +1,8 @@
-import { type BuildPlan, type Context, KibError, type Layer } from '../../core/index.ts';
+import { type BuildPlan, type Context, KibError } from '../../core/index.ts';
 import { type ChainInputs, LayerChain } from './chain.ts';
-import { recordedInputs } from './inputs.ts';
+import { type KeptLayer, keptOf } from './kept.ts';
 import { type Lease, leaseLayer } from './lease.ts';
 import { describeMiss, explainMiss, type Miss } from './miss.ts';
-import { keptLayers } from './policy.ts';
 import { removeSlowLayers, removeUnused } from './slow-layers.ts';
 import { deepestLayer, findLayer, type StoredLayer } from './store.ts';
 import { pinLayer } from './use.ts';
@@ -36,10 +35,7 @@ export async function openLayers(inputs: ChainInputs, context: Context): Promise
       hint: 'leave --cache strict out, or build with --driver qemu',
     });
   }
-  const kept = keptLayers(plan.layers.length).flatMap((index) => {
-    const layer = plan.layers[index];
-    return layer === undefined ? [] : [{ index, layer }];
-  });
+  const kept = keptOf(plan.layers);
   const limit = await forget(kept, request.from, context);
   if (cache === 'auto')
     await removeSlowLayers(
@@ -53,13 +49,8 @@ export async function openLayers(inputs: ChainInputs, context: Context): Promise
   return { chain: new LayerChain(inputs, found.top, lease, context), ...found };
 }
 
-interface Kept {
-  readonly index: number;
-  readonly layer: Layer;
-}
-
 /** Removes the layers from `from` on, so that they are made anew; returns how many of `kept` may be used. */
-async function forget(kept: readonly Kept[], from: string | undefined, context: Context): Promise<number> {
+async function forget(kept: readonly KeptLayer[], from: string | undefined, context: Context): Promise<number> {
   if (from === undefined) return kept.length;
   const first = kept.findIndex(({ layer }) => layer.name === from);
   // Not a layer that is kept by itself: it is part of the next one.
@@ -70,7 +61,7 @@ async function forget(kept: readonly Kept[], from: string | undefined, context: 
 
 /** The deepest layer there is, with the right to make the one after it. */
 async function claim(
-  kept: readonly Kept[],
+  kept: readonly KeptLayer[],
   limit: number,
   inputs: ChainInputs,
   context: Context,
@@ -80,18 +71,18 @@ async function claim(
     const found = await findDeepest(usable, context);
     const next = kept.find(({ index }) => index >= found.done);
     if (next === undefined) return { found, lease: undefined };
-    if (inputs.request.cache === 'strict') throw await missing(next.layer, found, inputs, context);
+    if (inputs.request.cache === 'strict') throw await missing(next, found, inputs, context);
     const lease = await leaseLayer(next.layer.key, next.layer.name, context);
     // Whoever made it before may have finished it while we waited.
     if ((await findLayer(next.layer.key, context)) === undefined) {
-      await reportMiss(next.layer, found, inputs, context);
+      await reportMiss(next, found, inputs, context);
       return { found, lease };
     }
     await lease[Symbol.asyncDispose]();
   }
 }
 
-async function findDeepest(kept: readonly Kept[], context: Context): Promise<Found> {
+async function findDeepest(kept: readonly KeptLayer[], context: Context): Promise<Found> {
   const deepest = await deepestLayer(
     kept.map(({ layer }) => layer.key),
     context,
@@ -100,19 +91,20 @@ async function findDeepest(kept: readonly Kept[], context: Context): Promise<Fou
   return at === undefined ? { top: undefined, done: 0 } : { top: deepest?.layer, done: at.index + 1 };
 }
 
-async function missing(layer: Layer, found: Found, inputs: ChainInputs, context: Context): Promise<KibError> {
-  const miss = await why(layer, found, inputs.plan, context);
+async function missing(kept: KeptLayer, found: Found, inputs: ChainInputs, context: Context): Promise<KibError> {
+  const { layer } = kept;
+  const miss = await why(kept, found, inputs.plan, context);
   return new KibError('KIB_CACHE_MISS', `the layer ${layer.name} is not in the cache: ${describeMiss(miss).join('\n')}`, {
     hint: 'build without --cache strict to make it',
     details: { layer: layer.name, key: layer.key, miss },
   });
 }
 
-async function reportMiss(layer: Layer, found: Found, inputs: ChainInputs, context: Context): Promise<void> {
-  const [reason = '', ...diff] = describeMiss(await why(layer, found, inputs.plan, context));
-  context.span.emit({ type: 'cache.miss', layer: layer.name, reason, diff });
+async function reportMiss(kept: KeptLayer, found: Found, inputs: ChainInputs, context: Context): Promise<void> {
+  const [reason = '', ...diff] = describeMiss(await why(kept, found, inputs.plan, context));
+  context.span.emit({ type: 'cache.miss', layer: kept.layer.name, reason, diff });
 }
 
-function why(layer: Layer, { top }: Found, plan: BuildPlan, context: Context): Promise<Miss> {
-  return explainMiss({ name: layer.name, image: plan.name, parentKey: top?.record.key, inputs: recordedInputs(layer) }, context);
+function why({ layer, inputs }: KeptLayer, { top }: Found, plan: BuildPlan, context: Context): Promise<Miss> {
+  return explainMiss({ name: layer.name, key: layer.key, image: plan.name, parentKey: top?.record.key, inputs }, context);
 }

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { errorMessage, isKibError, maskUrls } from '../../core/index.ts';
-import { mirrorsOf, rewriteMirrors } from './mirror-list.ts';
+import { type MirrorGroups, mirrorsOf, rewriteMirrors } from './mirror-list.ts';
 import { type Relay, type Source, statusFor } from './relay.ts';
 import type { PackageStore } from './store.ts';
 import { fromPath, fromProxy, type Target } from './target.ts';
@@ -9,6 +9,8 @@ import { fromPath, fromProxy, type Target } from './target.ts';
 export interface AnswerOptions {
   readonly relay: Relay;
   readonly store: PackageStore;
+  /** Filled from the lists that the guest gets. */
+  readonly mirrors: MirrorGroups;
   /** What a guest must know to be served. */
   readonly token: string;
 }
@@ -20,12 +22,12 @@ export async function answerRequest(req: IncomingMessage, res: ServerResponse, o
   if (req.method !== 'GET' && req.method !== 'HEAD') return refuse(res, 405, 'only GET and HEAD');
   let source: Source;
   try {
-    source = await options.relay.get(target.url);
+    source = await options.relay.get(target.url, options.mirrors.keyOf(target.url));
   } catch (error) {
     return refuse(res, statusFor(error), maskUrls(isKibError(error) ? error.message : errorMessage(error)));
   }
   await using open = source;
-  if (target.isMirrorList) await sendMirrors(target, req, res, open, options.store);
+  if (target.isMirrorList) await sendMirrors(target, req, res, open, options);
   else await sendFile(req, res, open);
 }
 
@@ -75,7 +77,7 @@ async function sendMirrors(
   req: IncomingMessage,
   res: ServerResponse,
   source: Source,
-  store: PackageStore,
+  { store, mirrors: groups }: AnswerOptions,
 ): Promise<void> {
   const chunks: Buffer[] = [];
   for await (const chunk of source.chunks()) chunks.push(chunk);
@@ -83,6 +85,7 @@ async function sendMirrors(
   const mirrors = mirrorsOf(list);
   const before = await store.readNote(url);
   const preferred = before !== undefined && mirrors.includes(before) ? before : mirrors[0];
+  if (preferred !== undefined) groups.add(mirrors, preferred);
   if (preferred !== undefined && preferred !== before) await store.writeNote(url, preferred);
   const body = Buffer.from(rewriteMirrors(list, preferred));
   res.writeHead(200, { 'content-type': source.contentType ?? 'text/plain', 'content-length': body.length });

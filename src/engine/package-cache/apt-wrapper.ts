@@ -1,4 +1,4 @@
-import { lines, raw, type Sh, sh } from '../../core/index.ts';
+import { raw, type Sh, sh } from '../../core/index.ts';
 
 /** What only this machine can mean stays as it is, and so does what carries a login. */
 const OUT = (origin: string) => [
@@ -9,7 +9,7 @@ const OUT = (origin: string) => [
   String.raw`/^URI: [a-z]*:\/\/\[/b`,
   String.raw`s#^URI: \(https\{0,1\}\)://#URI: ${origin}/\1/#`,
 ];
-const IN = (origin: string) => [String.raw`s#^URI: ${origin}/\(https\{0,1\}\)/#URI: \1://#`];
+const IN = (origin: string) => String.raw`s#^URI: ${origin}/\(https\{0,1\}\)/#URI: \1://#`;
 
 /**
  * apt gets transports of ours (`Dir::Bin::Methods`, apt-pkg/acquire-worker.cc): its own ones between two sed(1), so that an address leads
@@ -17,36 +17,29 @@ const IN = (origin: string) => [String.raw`s#^URI: ${origin}/\(https\{0,1\}\)/#U
  * may not run in /run everywhere, hence /dev/shm, also in memory; composeScript removes the folder.
  */
 export function aptWrapper(origin: string): Sh {
-  return lines([
-    sh`
-      self=\${0%.first.sh}
-      folder=\${self%/*}
-      via=/dev/shm/\${folder##*/}.\${self##*/}
-      methods=/usr/lib/apt/methods/
-      eval "$(apt-config shell methods Dir::Bin::Methods/d)"
-      write() { cat >"$via/$1"; }
-      redirect() {
-        [ -x "$methods$1" ] || return 0
-        printf '#!/bin/sh\nsed -u -f %s/out | %s | sed -u -f %s/in\n' "$via" "$methods$1" "$via" | write "$1"
-        chmod 0700 "$via/$1"
-        "$via/$1" </dev/null | grep -q '^100 ' || return 1
+  return sh`
+    self=\${0%.first.sh}
+    folder=\${self%/*}
+    via=/dev/shm/\${folder##*/}.\${self##*/}
+    methods=/usr/lib/apt/methods/
+    eval "$(apt-config shell methods Dir::Bin::Methods/d)"
+    write() { cat >"$via/$1"; }
+    redirect() {
+      [ -x "$methods$1" ] || return 0
+      printf '#!/bin/sh\nsed -u -f %s/out | %s | sed -u -f %s/in\n' "$via" "$methods$1" "$via" | write "$1" &&
+        chmod 0700 "$via/$1" &&
+        "$via/$1" </dev/null | grep -q '^100 ' &&
         printf 'Dir::Bin::Methods::%s "%s/%s";\nAcquire::%s::Proxy::127.0.0.1 "DIRECT";\n' "$1" "$via" "$1" "$1" >>"$via/apt.conf"
-      }
-      mkdir -m 0700 "$via"
-    `,
-    file('out', OUT(origin)),
-    file('in', IN(origin)),
-    sh`
-      if redirect http && redirect https; then
-        export APT_CONFIG="$via/apt.conf"
-      else
-        echo 'apt cannot be led to the package cache of the host and downloads itself'
-      fi
-      exec /bin/sh -eu "$self.sh"
-    `,
-  ]);
-}
-
-function file(name: string, text: readonly string[]): Sh {
-  return raw(`write ${name} <<'__'\n${text.join('\n')}\n__`);
+    }
+    if mkdir -m 0700 "$via" && write out <<'OUT' && write in <<'IN' && redirect http && redirect https; then
+    ${raw(OUT(origin).join('\n'))}
+    OUT
+    ${raw(IN(origin))}
+    IN
+      export APT_CONFIG="$via/apt.conf"
+    else
+      echo 'apt cannot be led to the package cache of the host and downloads by itself'
+    fi
+    exec /bin/sh -eu "$self.sh"
+  `;
 }

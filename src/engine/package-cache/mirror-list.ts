@@ -1,3 +1,4 @@
+import { isImmutable } from './content-kind.ts';
 import { forProxy } from './target.ts';
 
 /** An address in a mirrorlist (one per line) or a metalink (RFC 5854's forerunner, `<url …>address</url>`). */
@@ -26,4 +27,30 @@ function preferLine(list: string, preferred: string | undefined): string {
   const lines = list.split('\n');
   const at = lines.findIndex((line) => line.trim() === preferred);
   return at <= 0 ? list : [lines[at], ...lines.toSpliced(at, 1)].join('\n');
+}
+
+/** Mirrors that hold the same files, as far as this build was told. */
+export class MirrorGroups {
+  readonly #mainOf = new Map<string, string>();
+
+  /** `main` is one of the mirrors: the one that the store knows their files by. */
+  add(mirrors: readonly string[], main: string): void {
+    for (const mirror of mirrors) this.#mainOf.set(baseOf(mirror), baseOf(main));
+  }
+
+  /** The address by which a file that never changes is known, whichever mirror has it. */
+  keyOf(url: string): string {
+    if (!isImmutable(url)) return url;
+    for (let end = url.lastIndexOf('/'); end > 'https://'.length; end = url.lastIndexOf('/', end - 1)) {
+      const main = this.#mainOf.get(url.slice(0, end + 1));
+      if (main !== undefined) return `${main}${url.slice(end + 1)}`;
+    }
+    return url;
+  }
+}
+
+/** A metalink names the index, a mirrorlist the folder above it. */
+function baseOf(mirror: string): string {
+  const folder = mirror.replace(/repodata\/repomd\.xml$/, '');
+  return folder.endsWith('/') ? folder : `${folder}/`;
 }

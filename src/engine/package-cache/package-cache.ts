@@ -9,6 +9,7 @@ import type { Guest } from '../guest.ts';
 import { answerRequest } from './answer.ts';
 import { aptWrapper } from './apt-wrapper.ts';
 import { dnfWrapper } from './dnf-wrapper.ts';
+import { MirrorGroups } from './mirror-list.ts';
 import { Relay } from './relay.ts';
 import { describeStats, type PackageCacheStats } from './stats.ts';
 import { PackageStore } from './store.ts';
@@ -80,7 +81,7 @@ export class PackageCache implements AsyncDisposable {
     const { store, http, context } = parts;
     const signal = AbortSignal.any([context.signal, this.#end.signal]);
     this.#relay = new Relay({ store, http, signal, span: context.span });
-    const options = { relay: this.#relay, store, token: this.#token };
+    const options = { relay: this.#relay, store, mirrors: new MirrorGroups(), token: this.#token };
     this.#server = createServer((req, res) => {
       // Cut rather than ended: a package manager must not take a part for the whole.
       answerRequest(req, res, options).catch(() => res.destroy());

@@ -43,16 +43,19 @@ export class Relay {
     return this.#stats;
   }
 
-  /** Throws KIB_HTTP when the server does not have it, or does not answer and there is no copy either. */
-  async get(url: string): Promise<Source> {
+  /**
+   * The bytes at `url`, which the store knows by `key`. Throws KIB_HTTP when the server does not have it, or does not answer and there is no
+   * copy either.
+   */
+  async get(url: string, key = url): Promise<Source> {
     const { store, http, span } = this.#options;
-    let known = await store.find(url);
+    let known = await store.find(key);
     if (known !== undefined && (isImmutable(url) ? known.isDoubted !== true : this.#isDown(url, http.clock.now()))) {
       const opened = await store.read(known);
       if (opened !== undefined) return this.#fromStore(opened);
       known = undefined;
     }
-    const { reader, isOurs } = this.#join(url, known);
+    const { reader, isOurs } = this.#join(url, key, known);
     let head: Head;
     try {
       head = await reader.head;
@@ -69,8 +72,9 @@ export class Relay {
     if (head.kind === 'file') return this.#fromServer(reader, head, isOurs);
     await reader[Symbol.asyncDispose]();
     const opened = known === undefined ? undefined : await store.read(known);
+    if (known?.isDoubted === true) await store.trust(key);
     // What it was not newer than is gone: from the start.
-    return opened === undefined ? this.get(url) : this.#fromStore(opened);
+    return opened === undefined ? this.get(url, key) : this.#fromStore(opened);
   }
 
   /** Resolves when none of the downloads that this relay began goes on. */
@@ -89,16 +93,16 @@ export class Relay {
     for (const url of urls) await this.#options.store.doubt(url);
   }
 
-  #join(url: string, known: StoredFile | undefined): { readonly reader: TransferReader; readonly isOurs: boolean } {
+  #join(url: string, key: string, known: StoredFile | undefined): { readonly reader: TransferReader; readonly isOurs: boolean } {
     const { store, http, signal } = this.#options;
-    const key = `${store.folder}\n${url}`;
-    const other = running.get(key)?.join();
+    const name = `${store.folder}\n${key}`;
+    const other = running.get(name)?.join();
     if (other !== undefined) return { reader: other, isOurs: false };
-    const transfer = new Transfer({ url, known, http, store, signal });
-    running.set(key, transfer);
+    const transfer = new Transfer({ url, key, known, http, store, signal });
+    running.set(name, transfer);
     const forget = async () => {
       await transfer.settled;
-      if (running.get(key) === transfer) running.delete(key);
+      if (running.get(name) === transfer) running.delete(name);
       this.#begun.delete(settled);
     };
     const settled = forget();

@@ -113,6 +113,14 @@ export class PackageStore {
     if (file !== undefined) await this.#write({ ...file, isDoubted: true });
   }
 
+  /** Its server confirmed it. */
+  async trust(url: string): Promise<void> {
+    const file = await this.find(url);
+    if (file === undefined) return;
+    const { isDoubted: _, ...trusted } = file;
+    await this.#write(trusted);
+  }
+
   async #write(file: StoredFile): Promise<void> {
     const fresh = this.newPath();
     await writeFile(fresh, JSON.stringify(file), { mode: 0o600 });

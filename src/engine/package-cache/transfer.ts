@@ -7,6 +7,8 @@ import type { PackageStore, StoredFile } from './store.ts';
 
 export interface TransferRequest {
   readonly url: string;
+  /** The address to store it under. */
+  readonly key: string;
   /** What is stored of it: the server may answer that it has nothing newer. */
   readonly known: StoredFile | undefined;
   readonly http: HttpClient;
@@ -104,7 +106,7 @@ export class Transfer {
   }
 
   async #receive(first: HttpResponse): Promise<void> {
-    const { url, http, store, signal } = this.#request;
+    const { url, key, http, store, signal } = this.#request;
     const named = namedDigest(url);
     const hasher = new Hasher(named?.algorithm ?? 'sha256');
     const head = headOf(first);
@@ -140,7 +142,7 @@ export class Transfer {
       throw new KibError('KIB_DIGEST_MISMATCH', `${maskUrl(url)} is not the file its name promises`);
     }
     const { kind: _kind, bytes: _bytes, ...facts } = head;
-    await store.add({ url, sha256: digests.sha256, bytes, ...facts }, this.#path);
+    await store.add({ url: key, sha256: digests.sha256, bytes, ...facts }, this.#path);
   }
 
   /** Asks for what is missing. Throws `reason` when that cannot be had of the same version. */

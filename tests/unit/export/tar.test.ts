@@ -1,11 +1,11 @@
 import { text } from 'node:stream/consumers';
 import * as fc from 'fast-check';
-import { extract, type Headers } from 'tar-stream';
+import { extract, type Header } from 'tar-stream';
 import { describe, expect, it } from 'vitest';
 import { MAX_MEMBER_BYTES, TAR_END, tarEntry, tarHeader, tarOffsets, tarPadding } from '../../../src/export/tar.ts';
 
 interface Entry {
-  readonly header: Headers;
+  readonly header: Header;
   readonly content: string;
 }
 

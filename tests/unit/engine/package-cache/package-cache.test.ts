@@ -196,8 +196,11 @@ describe('packages', () => {
     await ask(DEB);
     const another = cache.startUse();
     await ask(DEB);
+    expect(servers.log).toHaveLength(2);
     await another.doubt();
     expect((await ask(DEB)).body.toString()).toBe('rebuilt');
+    expect((await ask(DEB)).body.toString()).toBe('rebuilt');
+    expect(servers.log).toHaveLength(3);
   });
 
   it('under a name that promises other bytes are not kept', async () => {

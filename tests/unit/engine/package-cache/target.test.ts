@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isImmutable, namedDigest } from '../../../../src/engine/package-cache/content-kind.ts';
-import { mirrorsOf, rewriteMirrors } from '../../../../src/engine/package-cache/mirror-list.ts';
+import { MirrorGroups, mirrorsOf, rewriteMirrors } from '../../../../src/engine/package-cache/mirror-list.ts';
 import { forProxy, fromPath, fromProxy } from '../../../../src/engine/package-cache/target.ts';
 
 const TOKEN = '0123456789abcdef0123456789abcdef';
@@ -129,5 +129,23 @@ describe('mirror lists', () => {
       '<url protocol="http" type="http" location="DE" preference="100">http://b.example.org/repodata/repomd.xml</url>',
       metalink[4],
     ]);
+  });
+
+  it('make one file of what lies on several mirrors', () => {
+    const groups = new MirrorGroups();
+    groups.add(['https://a.example.org/r/', 'http://b.example.org/x/y'], 'https://a.example.org/r/');
+    groups.add(
+      ['http://m.example.org/e/repodata/repomd.xml', 'http://n.example.org/repodata/repomd.xml'],
+      'http://n.example.org/repodata/repomd.xml',
+    );
+    expect(groups.keyOf('http://b.example.org/x/y/Packages/p-1.rpm')).toBe('https://a.example.org/r/Packages/p-1.rpm');
+    expect(groups.keyOf('http://m.example.org/e/p-1.rpm')).toBe('http://n.example.org/p-1.rpm');
+    for (const url of [
+      'http://b.example.org/x/p-1.rpm',
+      'http://b.example.org/x/y/repodata/repomd.xml',
+      'http://c.example.org/p-1.rpm',
+    ]) {
+      expect(groups.keyOf(url)).toBe(url);
+    }
   });
 });
