@@ -70,11 +70,15 @@ export async function measure(argv: readonly string[], options: MeasureOptions):
   const timer = setTimeout(stop, options.timeoutMs);
   options.signal.addEventListener('abort', stop, { once: true });
   try {
+    const closed = new Promise((resolve) => child.once('close', resolve));
     const exitCode = await new Promise<number>((resolve, reject) => {
       child.once('error', reject);
-      child.once('close', (code) => resolve(code ?? -1));
+      child.once('exit', (code) => resolve(code ?? -1));
     });
     const took = seconds();
+    // What outlives the program would hold its pipes open.
+    killAll(started);
+    await closed;
     options.signal.throwIfAborted();
     if (!(options.okCodes ?? [0]).includes(exitCode)) {
       const why = took * 1000 >= options.timeoutMs ? `was over its ${options.timeoutMs / 1000} s` : `exited with ${exitCode}`;

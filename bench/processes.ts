@@ -24,6 +24,8 @@ function readProcess(pid: number): readonly Process[] {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    // A zombie has ended; it only waits to be asked how.
+    if (fields[0] === 'Z') return [];
     return [{ pid, parent: Number(fields[1]), startTicks: fields[19] ?? '' }];
   } catch {
     return [];

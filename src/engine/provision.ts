@@ -1,4 +1,12 @@
-import { type BuildPlan, type Context, type Credentials, type PlannedAction, type RunningMachine, sh } from '../core/index.ts';
+import {
+  type BuildPlan,
+  type Context,
+  type Credentials,
+  type PlannedAction,
+  type RunningMachine,
+  releasing,
+  sh,
+} from '../core/index.ts';
 import { requireChecks, runChecks } from './checks.ts';
 import { executeActions } from './execute.ts';
 import type { Guest } from './guest.ts';
@@ -18,6 +26,14 @@ export interface Provisioning {
 
 /** Runs the actions of every layer that is not there yet and keeps each as it is done, then checks the guest. */
 export async function provision(work: Provisioning, context: Context): Promise<void> {
+  const settle = async () => {
+    await work.layers?.chain.settled();
+  };
+  // A failed build keeps its good layers.
+  await releasing(settle, () => makeLayers(work, context));
+}
+
+async function makeLayers(work: Provisioning, context: Context): Promise<void> {
   const { plan, guest, layers } = work;
   const done = layers?.done ?? 0;
   const missing = plan.layers.slice(done);
@@ -31,7 +47,7 @@ export async function provision(work: Provisioning, context: Context): Promise<v
       }
       const { clock } = context;
       const start = clock.now();
-      const actions = layers === undefined ? layer.actions : [...layer.actions, settle(layer.name)];
+      const actions = layers === undefined ? layer.actions : [...layer.actions, writeBack(layer.name)];
       const cache = packageCache === undefined ? {} : { packageCache };
       await executeActions(guest, actions, { files: work.files, context: { ...context, span }, ...cache });
       span.note('keeping the layer');
@@ -45,7 +61,7 @@ export async function provision(work: Provisioning, context: Context): Promise<v
 }
 
 /** A layer's disk must hold what its guest wrote, should it ever be booted without the memory. */
-function settle(layer: string): PlannedAction {
+function writeBack(layer: string): PlannedAction {
   return {
     kind: 'exec',
     id: `${layer}/sync`,

@@ -3,6 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { KiB, MiB, throwIfAborted } from '../core/index.ts';
 import { type DiskReader, dataStretches, eachPiece, type Piece } from './disk-data.ts';
 import type { FileWriter } from './file-writer.ts';
+import { percentProgress } from './progress.ts';
 
 export interface RawRequest {
   readonly disk: DiskReader;
@@ -27,13 +28,14 @@ const keep = (piece: Piece): Promise<Piece> => Promise.resolve(piece);
 export async function writeRaw({ disk, capacityBytes, file, onProgress, signal }: RawRequest): Promise<string> {
   await file.truncate(capacityBytes);
   const hash = createHash('sha256');
+  const progress = percentProgress(capacityBytes, onProgress);
   let done = 0;
   const hashZeroes = async (end: number): Promise<void> => {
     while (done < end) {
       const bytes = Math.min(end - done, ZEROES.length);
       hash.update(ZEROES.subarray(0, bytes));
       done += bytes;
-      onProgress(Math.floor((done / capacityBytes) * 100));
+      progress(done);
       // Others want to go on, too.
       await turn();
       throwIfAborted(signal);
@@ -44,7 +46,7 @@ export async function writeRaw({ disk, capacityBytes, file, onProgress, signal }
     await hashZeroes(offset);
     hash.update(data);
     done += data.length;
-    onProgress(Math.floor((done / capacityBytes) * 100));
+    progress(done);
     const parts = Array.from(nonZeroParts(data), ({ start, end }) => ({
       data: data.subarray(start, end),
       position: offset + start,

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type Context, cancelled, systemCode, throwIfAborted, withDeadline } from '../core/index.ts';
 import { NbdConnection } from './nbd.ts';
 import { ownPath } from './own-path.ts';
-import { run } from './process.ts';
+import { CommandError, run, toolMissing } from './process.ts';
 import { type DiskFile, located } from './qemu-img.ts';
 
 /** A disk that is open for reading. */
@@ -18,13 +18,16 @@ export interface OpenDisk {
 /** qemu-nbd opens its socket within milliseconds; this is for a host that hardly runs. */
 const CONNECT_MS = 60_000;
 const RETRY_MS = 5;
+const LAST_WORDS_MS = 1000;
+/** setpriv(1) of util-linux 2.33: the kernel ends the program when the thread that started it ends. */
+const DYING_WITH_US = ['setpriv', '--no-new-privs', '--pdeathsig', 'TERM'];
 /** sun_path holds 104 bytes on macOS (unix(4)), final zero included. */
 const MAX_SOCKET_PATH = 103;
 
 /**
  * Opens a disk image, backing files and all, and lets `work` read it. A qemu-nbd of our own serves it on a socket in a private folder; both
- * are gone afterwards. A qemu-nbd whose only client hangs up ends by itself, and until then the kernel ends it with us, so that a killed
- * build leaves none. Throws CommandError with qemu-nbd's own words when it cannot open the image.
+ * are gone afterwards. It ends when its only client hangs up, and on Linux when we do, so that a killed build leaves none. Throws CommandError
+ * with qemu-nbd's own words when it cannot open the image.
  */
 export async function withDisk<T>(file: DiskFile, context: Context, work: (disk: OpenDisk) => Promise<T>): Promise<T> {
   const folder = socketFolder(context.buildId);
@@ -40,7 +43,7 @@ export async function withDisk<T>(file: DiskFile, context: Context, work: (disk:
 
 async function served<T>(file: DiskFile, socket: string, context: Context, work: (disk: OpenDisk) => Promise<T>): Promise<T> {
   const stop = new AbortController();
-  const serving = run(...nbdCommand(file, socket), { signal: AbortSignal.any([context.signal, stop.signal]) });
+  const serving = serve(file, socket, AbortSignal.any([context.signal, stop.signal]));
   // An end before we hang up is a failure, whatever the exit code.
   const ended = serving.then(() => {
     throw new Error('qemu-nbd ended by itself');
@@ -55,7 +58,9 @@ async function served<T>(file: DiskFile, socket: string, context: Context, work:
       return await work({ bytes: await connection.opened, connection });
     } finally {
       context.signal.removeEventListener('abort', onAbort);
-      await connection[Symbol.asyncDispose]();
+      const closed = connection[Symbol.asyncDispose]();
+      stop.abort();
+      await closed;
     }
   } finally {
     stop.abort();
@@ -63,11 +68,18 @@ async function served<T>(file: DiskFile, socket: string, context: Context, work:
   }
 }
 
-/** Program and arguments that serve an image to one client. */
-export function nbdCommand(file: DiskFile, socket: string): [program: string, args: readonly string[]] {
-  const args = ['--read-only', '--shared=1', `--socket=${socket}`, ...located(file, '--format')];
-  if (process.platform !== 'linux') return ['qemu-nbd', args];
-  return ['setpriv', ['--no-new-privs', '--pdeathsig', 'TERM', 'qemu-nbd', ...args]];
+/** Serves an image to one client; resolves when that has hung up. */
+async function serve(file: DiskFile, socket: string, signal: AbortSignal): Promise<void> {
+  const argv = ['qemu-nbd', '--read-only', '--shared=1', `--socket=${socket}`, ...located(file, '--format')];
+  const [program = '', ...args] = [...(process.platform === 'linux' ? DYING_WITH_US : []), ...argv];
+  try {
+    await run(program, args, { signal });
+  } catch (error) {
+    if (!(error instanceof CommandError) || error.exitCode === undefined) throw error;
+    // setpriv(1), as a shell.
+    if (program === 'setpriv' && error.exitCode === 127) throw toolMissing('qemu-nbd', error);
+    throw new CommandError(argv, error.exitCode, error.stderr, `exited with ${error.exitCode}`);
+  }
 }
 
 function socketFolder(buildId: string): string {
@@ -87,9 +99,11 @@ async function connected(socket: string, ended: Promise<never>, context: Context
         return connection;
       } catch (error) {
         await connection[Symbol.asyncDispose]();
-        if (!['ENOENT', 'ECONNREFUSED'].includes(systemCode(error) ?? '')) throw error;
+        const isNotThereYet = ['ENOENT', 'ECONNREFUSED'].includes(systemCode(error) ?? '');
+        // The socket is there before the image is opened: one that cannot be opened shows as a lost connection first.
+        await Promise.race([ended, context.clock.sleep(isNotThereYet ? RETRY_MS : LAST_WORDS_MS, signal)]);
+        if (!isNotThereYet) throw error;
       }
-      await Promise.race([context.clock.sleep(RETRY_MS, signal), ended]);
     }
   });
 }

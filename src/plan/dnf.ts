@@ -37,7 +37,8 @@ export const dnf: PackageManagerSeam = {
     {
       kind: 'exec',
       title: `hold ${packages.join(', ')}`,
-      script: sh`dnf --assumeyes versionlock add ${packages}`,
+      // Only what is installed counts, so no repository need be read.
+      script: sh`dnf --assumeyes --disablerepo='*' versionlock add ${packages}`,
       timeoutMs: 300_000,
     },
   ],

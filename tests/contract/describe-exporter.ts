@@ -161,7 +161,9 @@ export function describeExporter(exporter: Exporter, optionSets: Readonly<Record
       await exported(missing, async (exporting, context, dir) => {
         await expect(exporting).rejects.toMatchObject({
           code: 'KIB_EXPORT',
-          message: expect.stringMatching(`could not write ${join(dir, fileName)}: ${exporter.format === 'qcow2' ? 'qemu-img' : 'qemu-nbd'} exited with 1`) as string,
+          message: expect.stringMatching(
+            `could not write ${join(dir, fileName)}: ${exporter.format === 'qcow2' ? 'qemu-img' : 'qemu-nbd'} exited with 1`,
+          ) as string,
         });
         expect(await readdir(dir)).toEqual([]);
         expect(context.journal.held).toEqual([]);

@@ -102,13 +102,13 @@ export async function startSshServer(options: TestSshServerOptions = {}): Promis
 
 /** Listens on a free port for as long as the client is there. */
 function listenFor(client: Connection, address: string, accept: ((port?: number) => void) | undefined): void {
-  const listener = createServer((socket) => {
+  const listener = createServer({ allowHalfOpen: true }, (socket) => {
     const { port } = listener.address() as AddressInfo;
     client.forwardOut(address, port, socket.remoteAddress ?? '', socket.remotePort ?? 0, (error, channel) => {
       if (error !== undefined) return void socket.destroy();
       socket.on('error', () => channel.destroy());
       channel.on('error', () => socket.destroy());
-      channel.on('close', () => socket.destroy());
+      channel.on('close', () => socket.end());
       socket.pipe(channel).pipe(socket);
     });
   });

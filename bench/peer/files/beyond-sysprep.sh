@@ -6,6 +6,7 @@ rm -rf /var/log/journal/* /var/cache/apt/*.bin /var/cache/debconf/*-old /var/lib
 rm -rf /var/lib/dhcp/* /etc/network/interfaces.d/*cloud-init* /etc/systemd/network/*cloud-init*
 rm -f /etc/ssh/sshd_config.d/50-cloud-init.conf
 rm -rf /root/.cache
+find /var/log -type f -exec truncate --size=0 {} +
 getent shadow | while IFS=: read -r name password rest; do
   case $password in
     '' | *[!!*]*) usermod --password '*' "$name" ;;

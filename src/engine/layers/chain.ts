@@ -15,7 +15,7 @@ import { CREDENTIALS_FILE } from './credentials.ts';
 import { recordedInputs } from './inputs.ts';
 import { type Lease, leaseLayer } from './lease.ts';
 import { isMemoryWorthIt, keptLayers } from './policy.ts';
-import { publishLayer } from './publish.ts';
+import { type LayerDraft, publishLayer } from './publish.ts';
 import { makeStaging, type Staging } from './staging.ts';
 import { layersDir, type StoredLayer } from './store.ts';
 import { pinLayer } from './use.ts';
@@ -55,6 +55,7 @@ export class LayerChain {
   /** Layers made since the last kept one. */
   #pending: Layer[] = [];
   #pendingMs = 0;
+  #published: Promise<void> = Promise.resolve();
 
   constructor(inputs: ChainInputs, top: StoredLayer | undefined, lease: Lease | undefined, context: Context) {
     this.#inputs = inputs;
@@ -71,7 +72,10 @@ export class LayerChain {
     return { folder: this.#staging.folder, backing: this.#backing() };
   }
 
-  /** Keeps what the machine is now as a layer, when that layer is one to keep; the machine runs on. Throws KIB_CACHE_CHANGED, KIB_DISK_FULL. */
+  /**
+   * Keeps what the machine is now as a layer, when that layer is one to keep; the machine runs on when this resolves, while the layer is still
+   * being published. Throws KIB_CACHE_CHANGED and KIB_DISK_FULL, of the layer before too.
+   */
   async keep({ index, ms, machine, credentials }: Made): Promise<void> {
     const { plan } = this.#inputs;
     const layer = plan.layers[index];
@@ -80,6 +84,7 @@ export class LayerChain {
     this.#pending.push(layer);
     this.#pendingMs += ms;
     if (!this.#kept.has(index)) return;
+    await this.#published;
     const staging = this.#staging;
     const next = await makeStaging(this.#context);
     const isLast = index === plan.layers.length - 1;
@@ -88,17 +93,31 @@ export class LayerChain {
     const frozen = await machine.freezer.freeze({ next: place, memory, signal: this.#context.signal });
     if (memory) this.#pausedMs = frozen.pausedMs;
     await writeFile(join(staging.folder, CREDENTIALS_FILE), JSON.stringify(credentials), { mode: 0o600 });
+    const { fingerprint } = frozen;
+    const draft = {
+      ...this.#draft(layer),
+      files: [...frozen.files, CREDENTIALS_FILE],
+      ...(fingerprint === undefined ? {} : { memory: { fingerprint, ms: frozen.pausedMs } }),
+    };
+    this.#staging = next;
+    this.#pending = [];
+    this.#pendingMs = 0;
+    this.#published = this.#publish(staging, draft, index);
+    // Thrown where it is waited for.
+    this.#published.catch(() => {});
+  }
+
+  /** Waits until everything kept so far is published: the machine's disk cannot be read without it. Throws as `keep` does. */
+  async settled(): Promise<void> {
+    await this.#published;
+  }
+
+  async #publish(staging: Staging, draft: LayerDraft, index: number): Promise<void> {
     // Before it is published: whoever waits for this layer would else make the next one too.
     const lease = await this.#leaseAfter(index);
-    const draft = { ...this.#draft(layer), files: [...frozen.files, CREDENTIALS_FILE] };
-    const { fingerprint } = frozen;
-    const stored = await publishLayer(
-      staging,
-      fingerprint === undefined ? draft : { ...draft, memory: { fingerprint, ms: frozen.pausedMs } },
-      this.#context,
-    );
+    const stored = await publishLayer(staging, draft, this.#context);
     if (stored === undefined) {
-      throw new KibError('KIB_CACHE_CHANGED', `the layer ${layer.name} cannot be kept: the cache was changed meanwhile`, {
+      throw new KibError('KIB_CACHE_CHANGED', `the layer ${draft.name} cannot be kept: the cache was changed meanwhile`, {
         hint: 'build again; with --cache off nothing is kept',
       });
     }
@@ -106,9 +125,6 @@ export class LayerChain {
     await this.#lease?.[Symbol.asyncDispose]();
     this.#lease = lease;
     this.#top = stored;
-    this.#staging = next;
-    this.#pending = [];
-    this.#pendingMs = 0;
   }
 
   #draft(layer: Layer) {

@@ -74,7 +74,7 @@ describe('lower', () => {
     expect(textOf({ kind: 'install', packages: ['jq'] }, debian)).toMatch(/^apt-get .* --no-install-recommends install jq \|\|/m);
     expect(textOf({ kind: 'install', packages: ['jq'] }, rocky)).toMatch(/^dnf .* install jq$/);
     expect(textOf({ kind: 'hold', packages: ['jq'] }, debian)).toBe('apt-mark hold jq');
-    expect(textOf({ kind: 'hold', packages: ['jq'] }, rocky)).toBe('dnf --assumeyes versionlock add jq');
+    expect(textOf({ kind: 'hold', packages: ['jq'] }, rocky)).toBe("dnf --assumeyes --disablerepo='*' versionlock add jq");
   });
 
   it('makes modules and settings last and live', () => {

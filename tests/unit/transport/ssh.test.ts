@@ -1,5 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type Endpoint, systemClock } from '../../../src/core/index.ts';
@@ -16,6 +16,35 @@ const rejection = (work: Promise<unknown>) =>
     () => undefined,
     (error: unknown) => error,
   );
+
+describe('a reverse tunnel', () => {
+  it('brings connections of the guest here, and their bytes both ways', async () => {
+    await using server = await startSshServer();
+    await using ssh = await connectSsh(server.endpoint, server.credentials, options);
+    const port = await ssh.reverse?.((stream) => void stream.pipe(stream), never);
+    const socket = connect({ host: '127.0.0.1', port: port ?? 0 });
+    const sent = Buffer.alloc(3_000_000, 'kib');
+    const back: Buffer[] = [];
+    const ended = new Promise((resolve) => socket.on('data', (chunk) => back.push(chunk)).on('end', resolve));
+    socket.end(sent);
+    await ended;
+    expect(Buffer.concat(back).equals(sent)).toBe(true);
+  });
+
+  it('is none where the server does not allow it', async () => {
+    await using server = await startSshServer({ forwards: false });
+    await using ssh = await connectSsh(server.endpoint, server.credentials, options);
+    expect(await ssh.reverse?.(() => {}, never)).toBeUndefined();
+  });
+
+  it('that a lost connection cuts short is an error', async () => {
+    await using server = await startSshServer();
+    await using ssh = await connectSsh(server.endpoint, server.credentials, options);
+    server.drop();
+    await ssh.closed;
+    await expect(ssh.reverse?.(() => {}, never)).rejects.toMatchObject({ code: 'KIB_SSH_LOST' });
+  });
+});
 
 describe('connectSsh', () => {
   it('runs commands and tells both streams and the exit code', async () => {

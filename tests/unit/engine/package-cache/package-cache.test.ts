@@ -191,15 +191,13 @@ describe('packages', () => {
     expect(use.summary()).toBe('1 of 1 files from the package cache, 683.6 KiB of 683.6 KiB');
     await use.doubt();
     await ask(DEB);
-    servers.files.set(DEB, Buffer.from('rebuilt'));
-    await use.doubt();
-    await ask(DEB);
+    expect(servers.log).toHaveLength(2);
     const another = cache.startUse();
     await ask(DEB);
     expect(servers.log).toHaveLength(2);
+    servers.files.set(DEB, Buffer.from('rebuilt'));
     await another.doubt();
-    expect((await ask(DEB)).body.toString()).toBe('rebuilt');
-    expect((await ask(DEB)).body.toString()).toBe('rebuilt');
+    for (let time = 0; time < 2; time++) expect((await ask(DEB)).body.toString()).toBe('rebuilt');
     expect(servers.log).toHaveLength(3);
   });
 
