@@ -65,7 +65,7 @@ export async function buildWithKib(bench: Bench, build: KibBuild): Promise<KibRu
     const event = parse(line);
     if (event?.type === 'span.start' && event.kind === 'action' && !actions.has(event.name ?? ''))
       actions.set(event.name ?? '', seconds);
-    if (event?.result === undefined) return;
+    if (event?.type !== 'result' || event.result === undefined) return;
     images.push(...event.result.artifacts.map(({ path }) => path));
     ({ isUnchanged } = event.result);
     phases = event.result.phases.map(({ name, ms }) => ({ name, seconds: ms / 1000 }));

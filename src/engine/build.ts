@@ -99,7 +99,7 @@ async function boot(
 ): Promise<Guest> {
   return context.span.run('boot', 'wait for the guest', async (span) => {
     const start = context.clock.now();
-    const guest = await waitForGuest(machine, credentials, { ...context, span });
+    const guest = await waitForGuest(machine, credentials, { ...context, span }, { cloudInit: 'network' });
     try {
       await guest.run(quietGuest(plan.os), { signal: context.signal });
       if (layers?.top === undefined)

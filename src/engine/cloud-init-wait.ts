@@ -6,7 +6,7 @@ export type CloudInitStage = 'final' | 'network';
 
 /** Exits when both stages of it are over without an error. Keys are sorted, and releases before 23.4 know no recoverable errors. */
 const networkStage = sh`
-  stages=$(tr -d ' \n' </run/cloud-init/status.json | grep -Eo '"init(-local)?":{"errors":\[\],"finished":[0-9.]+,("recoverable_errors":{},)?"start"' | wc -l)
+  stages=$(tr -d ' \n' </run/cloud-init/status.json | grep -Eo '"init(-local)?":[{]"errors":\[\],"finished":[0-9.]+,("recoverable_errors":[{][}],)?"start"' | wc -l)
   if [ "$stages" -eq 2 ]; then echo done; exit 0; fi
 `;
 
@@ -14,7 +14,7 @@ const networkStage = sh`
  * cloud-init writes status.json at the end of each stage and result.json at the end of its last one. Looking at them spares an
  * emulated guest the seconds that `cloud-init status` takes to start; that is asked only when something is not as it should be.
  */
-const statusScript = (stage: CloudInitStage): Sh => sh`
+export const statusScript = (stage: CloudInitStage): Sh => sh`
   if ! command -v cloud-init >/dev/null 2>&1; then echo none; exit 0; fi
   until [ -e /run/cloud-init/result.json ] || [ -e /run/cloud-init/disabled ]; do
     ${stage === 'network' ? networkStage : sh`:`}
@@ -33,8 +33,8 @@ const statusScript = (stage: CloudInitStage): Sh => sh`
 `;
 
 /**
- * Waits until cloud-init is done with `stage` and all before it. Throws KIB_CLOUDINIT_FAILED when it reports an error or is not done within `ms`; a recoverable error
- * (exit code 2 of `cloud-init status`) becomes a warning.
+ * Waits until cloud-init is done with `stage` and all before it. Throws KIB_CLOUDINIT_FAILED when it reports an error or is not done within
+ * `ms`; a recoverable error (exit code 2 of `cloud-init status`) becomes a warning.
  */
 export async function waitForCloudInit(
   guest: Guest,

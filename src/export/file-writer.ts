@@ -3,7 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { MiB } from '../core/index.ts';
 
 /** Writes under way at a time; with other work in Node's thread pool each waits for a thread. */
-const WRITES_AHEAD = 8;
+const WRITES_AHEAD = 4;
 const BLOCK_BYTES = MiB;
 
 /** Bytes and where they belong in the file. */

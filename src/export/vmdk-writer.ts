@@ -28,9 +28,9 @@ export interface VmdkFile {
  * Pieces of four grains at a time. Node's thread pool has four threads unless UV_THREADPOOL_SIZE says otherwise; the rest is being read, or
  * waits for its turn to be written.
  */
-const PIECES_AHEAD = 8;
+const PIECES_AHEAD = 5;
 /** zlib's default level with a larger hash table: with Node's zlib 1 % larger than with others, in two thirds of their time. */
-const DEFLATE = { level: 5, memLevel: 9, chunkSize: 4 * GRAIN_BYTES };
+const DEFLATE = { level: 5, memLevel: 9, chunkSize: GRAIN_BYTES };
 
 const ZERO_GRAIN = Buffer.alloc(GRAIN_BYTES);
 

@@ -90,8 +90,10 @@ ${steps}`,
     const fixed = await imageFile(['echo one > /etc/marker', 'echo two > /etc/second']);
     const resumed = await build(fixed, 'output');
     expect(resumed.status, told(resumed)).toBe(0);
-    expect(layersOf(resumed)).toEqual([...layers.slice(0, -1).map((layer) => layer.replace(/ ok$/, ' cached')), 'provision ok']);
-    expect(spans(resumed)).toContain('continue from layer cloud-init');
+    // On a busy host the memory of a quick layer may not be worth saving; it is then made again on the one below.
+    expect(layersOf(resumed)[0]).toBe('packages cached');
+    expect(layersOf(resumed).at(-1)).toBe('provision ok');
+    expect(spans(resumed).some((span) => span.startsWith('continue from layer '))).toBe(true);
     expect(spans(resumed)).not.toContain('wait for the guest');
     expect(resumed.result?.checks.filter(({ ok }) => !ok)).toEqual([]);
 
@@ -137,13 +139,14 @@ ${steps}`,
   });
 
   it('throws a damaged layer away and starts on the one before', async () => {
-    const top = await layerFolder('cloud-init');
-    await flip(join(top, (await readdir(top)).find((name) => name.startsWith('memory')) ?? 'disk.qcow2'));
+    const { name, folder } = await deepestMemory();
+    await flip(join(folder, (await readdir(folder)).find((file) => file.startsWith('memory')) ?? ''));
     const image = await imageFile(['echo three > /etc/marker']);
     const run = await build(image, 'output', '--no-verify', '--force');
     expect(run.status, told(run)).toBe(0);
-    expect(warnings(run).map(({ message }) => message).join('\n')).toMatch(/cloud-init|memory/);
-    expect(layersOf(run).slice(-2)).toEqual(['cloud-init ok', 'provision ok']);
+    const messages = warnings(run).map(({ message }) => message);
+    expect(messages.some((message) => message.includes(name) && message.includes('memory'))).toBe(true);
+    expect(layersOf(run).slice(-2)).toContain(`${name} ok`);
   });
 
   it('goes on in another cache folder, and lets two builds at once share what one of them makes', async () => {
@@ -152,22 +155,25 @@ ${steps}`,
     await rename(join(cache, 'kib-native'), join(moved, 'kib-native'));
     cache = moved;
     const image = await imageFile(['sleep 2; echo four > /etc/marker']);
-    const [one, other] = await Promise.all([
-      build(image, 'one', '--no-verify'),
-      build(image, 'other', '--no-verify'),
-    ]);
+    const [one, other] = await Promise.all([build(image, 'one', '--no-verify'), build(image, 'other', '--no-verify')]);
     expect([one.status, other.status], `${told(one)}\n${told(other)}`).toEqual([0, 0]);
     const provisions = [one, other].map((run) => layersOf(run).at(-1)).sort();
     expect(provisions).toEqual(['provision cached', 'provision ok']);
     for (const run of [one, other]) expect(spans(run)).not.toContain('wait for the guest');
   });
 
-  async function layerFolder(name: string): Promise<string> {
+  /** The newest layer before `provision` that has a memory. */
+  async function deepestMemory(): Promise<{ readonly name: string; readonly folder: string }> {
+    const found: { readonly name: string; readonly folder: string; readonly createdMs: number }[] = [];
     for (const key of await readdir(layersFolder())) {
-      const text = await readFile(join(layersFolder(), key, 'layer.json'), 'utf8').catch(() => '{}');
-      if ((JSON.parse(text) as { readonly name?: string }).name === name) return join(layersFolder(), key);
+      const folder = join(layersFolder(), key);
+      const text = await readFile(join(folder, 'layer.json'), 'utf8').catch(() => '{}');
+      const record = JSON.parse(text) as { readonly name: string; readonly createdMs: number; readonly memory?: unknown };
+      if (record.memory !== undefined && record.name !== 'provision') found.push({ ...record, folder });
     }
-    throw new Error(`no layer ${name}`);
+    const newest = found.toSorted((a, b) => b.createdMs - a.createdMs)[0];
+    if (newest === undefined) throw new Error('no layer has a memory');
+    return newest;
   }
 });
 

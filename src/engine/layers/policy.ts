@@ -1,5 +1,5 @@
 /** How likely a later build is to start at a layer in the middle; the first and the last are where nearly all of them start. */
-const CHANCE = 1 / 20;
+const CHANCE = 1 / 8;
 
 /** Layers below one another at most: QEMU opens every file of the chain, and each of them is asked for what those above do not have. */
 const MAX_DEPTH = 16;

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { type Context, type NetworkSettings, type OsDefinition, type Sh } from '../../core/index.ts';
 import { HttpClient } from '../../io/http.ts';
+import { diskError } from '../../io/http-error.ts';
 import type { Guest } from '../guest.ts';
 import { answerRequest } from './answer.ts';
 import { aptWrapper } from './apt-wrapper.ts';
@@ -27,7 +28,7 @@ export function packagesDir(cacheDir: string): string {
 
 /**
  * Lets a guest install from what this host keeps of package repositories, and keeps what it fetches for it. The guest reaches it through
- * its SSH connection alone; nothing listens on this host. Dispose it before the guest.
+ * its SSH connection alone; nothing listens on this host. Dispose it before the guest. Throws KIB_HOST_PERMISSION and KIB_DISK_FULL.
  */
 export async function openPackageCache(guest: Guest, options: PackageCacheOptions, context: Context): Promise<PackageCache> {
   const folder = packagesDir(context.dirs.cache);
@@ -45,7 +46,7 @@ export async function openPackageCache(guest: Guest, options: PackageCacheOption
     return new PackageCache({ guest, store, http, options, context, release });
   } catch (error) {
     await release();
-    throw error;
+    throw diskError(error, folder);
   }
 }
 

@@ -92,7 +92,8 @@ function serve(socket: Socket, script: Script): void {
       // Byte by byte, as a stream may come.
       for (const reply of script.answers?.[code] ?? PROPER[code] ?? []) for (const byte of reply) socket.write(Buffer.of(byte));
     }
-    while (!isHandshaking && input.length >= 28) {
+    if (isHandshaking) return;
+    while (input.length >= 28) {
       const head = take(28);
       expect(head.readUInt32BE(0)).toBe(0x25609513);
       const [command, cookie, offset] = [head.readUInt16BE(6), head.readBigUInt64BE(8), head.readBigUInt64BE(16)];

@@ -11,9 +11,9 @@ const repository = {
 
 describe('apt', () => {
   it('installs everything in one transaction, after one update', () => {
-    const scripts = scriptsOf(apt.transaction([repository], [{ name: 'curl' }, { name: 'kubelet', version: '1.36.1-*' }], [])).map(
-      String,
-    );
+    const scripts = scriptsOf(
+      apt.transaction([repository], [{ name: 'curl' }, { name: 'kubelet', version: '1.36.1-*' }], []),
+    ).map(String);
     const gets = scripts
       .join('\n')
       .split('\n')

@@ -11,7 +11,9 @@ const repository = {
 
 describe('dnf', () => {
   it('installs everything in one transaction and lifts the excludes for it', () => {
-    const install = scriptsOf(dnf.transaction([repository], [{ name: 'socat' }, { name: 'kubelet', version: '1.36.1' }], [])).at(-1);
+    const install = scriptsOf(dnf.transaction([repository], [{ name: 'socat' }, { name: 'kubelet', version: '1.36.1' }], [])).at(
+      -1,
+    );
     expect(String(install)).toBe(
       'dnf --assumeyes --setopt=install_weak_deps=False --setopt=retries=10 --setopt=deltarpm=False --setopt=max_parallel_downloads=10 --disableexcludes=kubernetes install socat kubelet-1.36.1',
     );

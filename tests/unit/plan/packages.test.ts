@@ -11,7 +11,9 @@ function recipe(name: string, packages: readonly PackageRequest[], parts: Partia
 
 const contextOf = (id: string) => ({ os: osOf(id), arch: 'amd64', kubernetes: undefined, recipes: [] }) as const;
 const installOf = (recipes: Parameters<typeof planPackages>[0], id = 'rocky10') =>
-  String(scriptsOf(planPackages(recipes, contextOf(id)).actions).at(-1)).replace(/^.* install ([^|\n]*).*$/s, '$1').trim();
+  String(scriptsOf(planPackages(recipes, contextOf(id)).actions).at(-1))
+    .replace(/^.* install ([^|\n]*).*$/s, '$1')
+    .trim();
 
 describe('planPackages', () => {
   it('does nothing when nobody wants anything', () => {

@@ -89,7 +89,7 @@ describe('saved memory', () => {
     });
     writeFileSync(join(dir, 'zstd'), '');
     chmodSync(join(dir, 'zstd'), 0o755);
-    expect(await savingProgram()).toMatchObject({ file: 'memory.zst', argv: [join(dir, 'zstd'), '-q', '-1', '-c'] });
+    expect(await savingProgram()).toMatchObject({ file: 'memory.zst', argv: [join(dir, 'zstd'), '-q', '-1', '-T0', '-c'] });
   });
 
   it('stops listening when QEMU never comes', async () => {

@@ -11,8 +11,8 @@ describe('saving memory', () => {
 
   it('is weighed against the boot it spares for the others', () => {
     expect(isMemoryWorthIt(middle)).toBe(true);
-    expect(isMemoryWorthIt({ ...middle, pausedMs: 2000 })).toBe(false);
-    expect(isMemoryWorthIt({ ...middle, bootMs: 5000 })).toBe(false);
+    expect(isMemoryWorthIt({ ...middle, pausedMs: 6000 })).toBe(false);
+    expect(isMemoryWorthIt({ ...middle, bootMs: 2000 })).toBe(false);
   });
 
   it('is tried when its cost is not known yet', () => {
