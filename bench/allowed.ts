@@ -11,6 +11,18 @@ export const ALLOWED: readonly Allowed[] = [
   },
   {
     paths: [/^\/etc\/sysctl\.d\/99-kubernetes\.conf$/],
-    reason: 'Ansible’s sysctl module writes one setting a line in its own spelling; the settings are compared one by one',
+    reason: 'Ansible’s sysctl module has its own spelling and order; the settings are compared one by one',
+  },
+  {
+    paths: [/^\/var\/cache\/ldconfig\/aux-cache$/],
+    reason: 'Inode numbers and times of libraries (ldconfig(8))',
+  },
+  {
+    paths: [/^\/var\/log\/wtmp$/],
+    reason: 'The sessions that end when the machine powers off',
+  },
+  {
+    paths: [/^\/tmp\/.+$/],
+    reason: 'Emptied at each boot (tmpfiles.d/tmp.conf)',
   },
 ];

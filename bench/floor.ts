@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { quote } from '../src/core/index.ts';
 import { makeLogin } from '../src/engine/login.ts';
@@ -26,7 +26,7 @@ interface Action {
   readonly id: string;
   readonly kind: string;
   readonly script?: string;
-  readonly content?: { readonly kind: string; readonly text?: string };
+  readonly content?: { readonly text?: string; readonly url?: string };
   readonly path?: string;
   readonly mode?: string;
   readonly owner?: string;
@@ -105,9 +105,10 @@ function step({ id, kind, script, content, path, mode, owner }: Action): string 
   const encode = (text: string): string => Buffer.from(text).toString('base64');
   if (kind === 'exec' && script !== undefined)
     return `echo ${encode(script)} | base64 -d >/run/step.sh; sh -eu /run/step.sh </dev/null`;
-  if (kind === 'put' && content?.text !== undefined && path !== undefined && mode !== undefined && owner !== undefined) {
+  const text = content?.url === undefined ? content?.text : readFileSync(new URL(content.url), 'utf8');
+  if (kind === 'put' && text !== undefined && path !== undefined && mode !== undefined && owner !== undefined) {
     const file = quote(path);
-    return `mkdir -p "$(dirname ${file})"; echo ${encode(content.text)} | base64 -d >${file}; chmod ${mode} ${file}; chown ${owner} ${file}`;
+    return `mkdir -p "$(dirname ${file})"; echo ${encode(text)} | base64 -d >${file}; chmod ${mode} ${file}; chown ${owner} ${file}`;
   }
   throw new Error(`${id} is of a kind that the floor cannot do`);
 }

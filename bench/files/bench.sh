@@ -1,1 +1,3 @@
+# shellcheck shell=sh
+# Sourced by login shells.
 export EDITOR=vi

@@ -9,6 +9,7 @@ export interface MigrationOptions {
 const POLL_MS = 5;
 /** Bound for a host that hangs, not for one that is slow: a build's memory takes less than a second. */
 const DEADLINE_MS = 10 * 60_000;
+const FINALIZE_MS = 30_000;
 
 /**
  * Takes the brakes off: QEMU would spare the network, and count on a guest that goes on changing its memory. The guest stands still, so
@@ -31,6 +32,7 @@ export async function send(qmp: QmpConnection, socket: string, options: Migratio
     throw error;
   }
   await completed(qmp, options);
+  await finalized(qmp, options);
   return undefined;
 }
 
@@ -48,6 +50,17 @@ export async function completed(qmp: QmpConnection, { clock, signal }: Migration
       if (report.status === 'completed') return true;
       if (report.status !== 'failed' && report.status !== 'cancelled') return undefined;
       throw new KibError('KIB_QMP', `QEMU could not move the guest's memory: ${report['error-desc'] ?? report.status}`);
+    }),
+  );
+}
+
+// A sender reports success a moment before it is done with it, and refuses `cont` in between.
+async function finalized(qmp: QmpConnection, { clock, signal }: MigrationOptions): Promise<void> {
+  const onTimeout = () => new KibError('KIB_QMP', `QEMU did not finish moving the guest's memory within ${FINALIZE_MS / 1000} s`);
+  await withDeadline({ ms: FINALIZE_MS, clock, signal, onTimeout }, (inner) =>
+    poll({ clock, signal: inner, intervalMs: POLL_MS }, async () => {
+      const { status } = (await qmp.execute('query-status', {}, { signal: inner })) as { readonly status: string };
+      return status === 'finish-migrate' ? undefined : true;
     }),
   );
 }

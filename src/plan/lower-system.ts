@@ -17,14 +17,17 @@ export function lowerService({ unit, enabled, state }: Helper<'service'>): Primi
   };
 }
 
-/** Masking works for units that do not exist, stopping does not. */
+/**
+ * Masking works for units that do not exist, stopping does not. They are stopped, and systemd need not read all units again to keep them so:
+ * it sees the mask when it next does, at the latest when the image boots.
+ */
 export function lowerMask({ units }: Helper<'mask'>): PrimitiveAction {
   return {
     kind: 'exec',
     title: `mask ${units.join(', ')}`,
     script: sh`
       systemctl stop ${units} 2>/dev/null || :
-      systemctl mask ${units}
+      systemctl --no-reload mask ${units}
     `,
     timeoutMs: SERVICE_TIMEOUT_MS,
   };

@@ -1,2 +1,1 @@
-export { openPackageCache, PackageCache, type PackageCacheOptions, type PackageCacheUse, packagesDir } from './package-cache.ts';
-export { describeStats, type PackageCacheStats } from './stats.ts';
+export { openPackageCache, PackageCache, packagesDir } from './package-cache.ts';

@@ -19,7 +19,11 @@ describe('moving a guest’s state', () => {
 
   const qemuThatReports = (reports: readonly object[]) => {
     const left = [...reports];
-    return fakeQmp(join(dir, 's'), (command) => ({ return: command === 'query-migrate' ? left.shift() : {} }));
+    const states = ['finish-migrate', 'postmigrate'];
+    return fakeQmp(join(dir, 's'), (command) => {
+      if (command === 'query-status') return { return: { status: states.shift() } };
+      return { return: command === 'query-migrate' ? left.shift() : {} };
+    });
   };
 
   it('goes at full speed to a socket, until QEMU says it is done', async () => {
@@ -32,7 +36,13 @@ describe('moving a guest’s state', () => {
       { execute: 'migrate', arguments: { uri: 'unix:/tmp/a,b' } },
       { execute: 'query-migrate' },
     ]);
-    expect(server.received).toHaveLength(7);
+    expect(server.received.slice(4).map(({ execute }) => execute)).toEqual([
+      'query-migrate',
+      'query-migrate',
+      'query-migrate',
+      'query-status',
+      'query-status',
+    ]);
   });
 
   it('tells why a guest’s state cannot be saved at all', async () => {
