@@ -128,7 +128,10 @@ const removeLogs = step(
   `,
 );
 
-/** An empty machine-id, unlike a missing one, is filled in without calling it a first boot (machine-id(5)), which would reset units. */
+/**
+ * An empty machine-id, unlike a missing one, is filled in without calling it a first boot (machine-id(5)), which would reset units. containerd
+ * names itself when it first runs, and ldconfig's second cache holds the inode numbers of this disk (ldconfig(8), --ignore-aux-cache).
+ */
 const forgetIdentity = step(
   'forget machine-id, host name and random seed',
   sh`
@@ -137,6 +140,7 @@ const forgetIdentity = step(
     : >/etc/hostname
     sed -i '/^127\.0\.1\.1[[:space:]]/d' /etc/hosts
     rm -f /var/lib/systemd/random-seed /var/lib/urandom/random-seed /var/lib/systemd/credential.secret
+    rm -f /var/lib/containerd/io.containerd.grpc.v1.introspection/uuid /var/cache/ldconfig/aux-cache
   `,
 );
 

@@ -16,7 +16,7 @@ import { checkOutputDir, makeOutputDir } from './output-dir.ts';
 import type { Phase } from './phases.ts';
 import { preflight } from './preflight.ts';
 import { imageProperties } from './properties.ts';
-import { provision } from './provision.ts';
+import { countActions, provision } from './provision.ts';
 import { quietGuest } from './quiet-guest.ts';
 import type { BuildRequest, BuildResult } from './request.ts';
 import { fetchRequirements } from './requirements.ts';
@@ -57,6 +57,12 @@ export async function runBuild(request: BuildRequest, session: BuildSession, con
   }
   const files = await fetchRequirements(plan.requirements, context);
   const layers = await openLayers({ request, plan, base, tools, repositoriesSeenMs: repositories?.seenMs }, context);
+  context.span.emit({
+    type: 'plan',
+    layers: plan.layers.map(({ name }) => name),
+    actions: countActions(plan, layers),
+    checks: plan.checks.length,
+  });
   const started = await startMachine(request, plan, base, layers, context);
   const { machine } = started;
   const { packages, disk } = await withFailureMode(

@@ -37,11 +37,9 @@ export function startWhy(request: WorkRequest, signal: AbortSignal): WorkHandle<
     return whyMissed(plan, context);
   };
   const work = startWork(request, why, signal);
-  // No build: nobody looks for its logs. What a failed one could not clean up is gc's to find.
-  const forget = () => rm(buildStateDir(request.stateHome, work.id), { recursive: true, force: true });
-  const result = work.result.then(async (found) => {
-    await forget();
-    return found;
+  // No build: nobody looks for its logs. What it could not clean up is gc's to find.
+  const result = work.result.finally(async () => {
+    if (work.held().length === 0) await rm(buildStateDir(request.stateHome, work.id), { recursive: true, force: true });
   });
   result.catch(() => {});
   return { ...work, result, [Symbol.asyncIterator]: () => work[Symbol.asyncIterator]() };

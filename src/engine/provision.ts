@@ -1,12 +1,4 @@
-import {
-  type BuildPlan,
-  type Context,
-  type Credentials,
-  type PlannedAction,
-  type RunningMachine,
-  releasing,
-  sh,
-} from '../core/index.ts';
+import { type BuildPlan, type Context, type Credentials, type PlannedAction, type RunningMachine, sh } from '../core/index.ts';
 import { requireChecks, runChecks } from './checks.ts';
 import { executeActions } from './execute.ts';
 import type { Guest } from './guest.ts';
@@ -24,13 +16,23 @@ export interface Provisioning {
   readonly files: ReadonlyMap<string, string>;
 }
 
+/** How many actions will run, sealing included. */
+export function countActions({ layers, seal }: BuildPlan, cached: OpenLayers | undefined): number {
+  const missing = layers.slice(cached?.done ?? 0).filter(({ actions }) => actions.length > 0);
+  const extra = cached === undefined ? 0 : 1;
+  return missing.reduce((count, { actions }) => count + actions.length + extra, seal.length);
+}
+
 /** Runs the actions of every layer that is not there yet and keeps each as it is done, then checks the guest. */
 export async function provision(work: Provisioning, context: Context): Promise<void> {
-  const settle = async () => {
-    await work.layers?.chain.settled();
-  };
-  // A failed build keeps its good layers.
-  await releasing(settle, () => makeLayers(work, context));
+  try {
+    await makeLayers(work, context);
+  } catch (error) {
+    // A failed build keeps its good layers; should they not be kept, that is not why it failed.
+    await work.layers?.chain.settled().catch(() => {});
+    throw error;
+  }
+  await work.layers?.chain.settled();
 }
 
 async function makeLayers(work: Provisioning, context: Context): Promise<void> {

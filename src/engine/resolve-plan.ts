@@ -29,12 +29,6 @@ export async function resolvePlan(
   const resolved = planBuild(request.image, digests);
   const repositories = await readRepositories(resolved, base, lock === undefined ? {} : { lock }, context);
   const plan = planBuild(request.image, digests, { base: base.sha256, seed: guestDigest(draft), ...keyFacts(repositories) });
-  context.span.emit({
-    type: 'plan',
-    layers: plan.layers.map((layer) => layer.name),
-    actions: plan.layers.reduce((count, layer) => count + layer.actions.length, plan.seal.length),
-    checks: plan.checks.length,
-  });
   return { plan, base, repositories };
 }
 

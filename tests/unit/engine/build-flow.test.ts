@@ -57,7 +57,7 @@ describe('a build that works', () => {
     expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
     expect(events[0]).toMatchObject({ type: 'span.start', kind: 'build', span: 1, build: id });
     expect(events.at(-1)).toMatchObject({ type: 'span.end', span: 1, status: 'ok' });
-    expect(events.find(({ type }) => type === 'plan')).toMatchObject({ actions: 3, layers: ['boot', 'demo'], checks: 1 });
+    expect(events.find(({ type }) => type === 'plan')).toMatchObject({ actions: 4, layers: ['boot', 'demo'], checks: 1 });
     const actions = events.filter((event) => event.type === 'span.start' && event.kind === 'action');
     expect(actions).toMatchObject([
       { name: 'say hello' },
