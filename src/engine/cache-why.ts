@@ -1,5 +1,5 @@
 import { rm } from 'node:fs/promises';
-import type { BuildPlan, Context } from '../core/index.ts';
+import { type BuildPlan, type Context, releasing } from '../core/index.ts';
 import { planBuild } from '../plan/planner.ts';
 import { buildStateDir } from './build-dirs.ts';
 import { type Judged, judgeChain } from './layers/judge.ts';
@@ -38,9 +38,10 @@ export function startWhy(request: WorkRequest, signal: AbortSignal): WorkHandle<
   };
   const work = startWork(request, why, signal);
   // No build: nobody looks for its logs. What it could not clean up is gc's to find.
-  const result = work.result.finally(async () => {
+  const forget = async () => {
     if (work.held().length === 0) await rm(buildStateDir(request.stateHome, work.id), { recursive: true, force: true });
-  });
+  };
+  const result = releasing(forget, () => work.result);
   result.catch(() => {});
   return { ...work, result, [Symbol.asyncIterator]: () => work[Symbol.asyncIterator]() };
 }
