@@ -62,9 +62,12 @@ export async function buildByHand(bench: Bench, label: string, image: string): P
     '<firmware.log>': join(scratch, 'firmware.log'),
     '<qmp.sock>': join(scratch, 'qmp'),
   };
-  const [disk, , machine] = plan.driver.preview.map(({ argv }) => argv.map((word) => fill(word, values)));
-  writeFileSync(join(scratch, 'disk.sh'), `exec ${(disk ?? []).map(quote).join(' ')}\n`);
-  writeFileSync(join(scratch, 'machine.sh'), `exec ${(machine ?? []).map(quote).join(' ')}\n`);
+  const command = (title: RegExp): string => {
+    const argv = plan.driver.preview.find((line) => title.test(line.title))?.argv ?? [];
+    return `exec ${argv.map((word) => quote(fill(word, values))).join(' ')}\n`;
+  };
+  writeFileSync(join(scratch, 'disk.sh'), command(/disk/));
+  writeFileSync(join(scratch, 'machine.sh'), command(/machine/));
   const marks: { readonly name: string; readonly at: number }[] = [];
   const { seconds, cpuSeconds } = await measure(['sh', join(BENCH, 'floor.sh'), scratch, login.credentials.username], {
     cwd: scratch,
