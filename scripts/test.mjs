@@ -5,8 +5,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { must, root, setUp } from './setup.mjs';
 
-// Foreign judges: isoinfo, gpg, sshd, mkfs.xfs, shellcheck, tmux-free. Only Debian is set up; elsewhere the tests that need them say so.
-const JUDGES = ['genisoimage', 'gnupg', 'openssh-server', 'xfsprogs', 'shellcheck', 'curl'];
+// Foreign judges: isoinfo, gpg, sshd, mkfs.xfs, shellcheck, apt-ftparchive, dnf. Only Debian is set up; elsewhere the tests that need them say so.
+const JUDGES = [
+  'genisoimage',
+  'gnupg',
+  'openssh-server',
+  'xfsprogs',
+  'shellcheck',
+  'curl',
+  'apt-utils',
+  'dnf',
+  'createrepo-c',
+  'rpm',
+];
 
 setUp();
 if (spawnSync('apt-get', ['--version']).status === 0) {

@@ -1,8 +1,9 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { type Artifact, type BuildPlan, type CheckResult, type Context, digestFile, systemCode } from '../core/index.ts';
 import { artifactKey } from './artifact-key.ts';
+import { exists } from './folder.ts';
 import { outputExists } from './output-dir.ts';
 import type { BuildRequest, BuildResult } from './request.ts';
 
@@ -42,7 +43,7 @@ export async function findEarlier(request: BuildRequest, name: string): Promise<
     text = await readFile(join(dir, 'manifest.json'), 'utf8');
   } catch (error) {
     if (systemCode(error) !== 'ENOENT' && systemCode(error) !== 'ENOTDIR') throw error;
-    if (await isThere(dir)) throw outputExists(dir);
+    if (await exists(dir)) throw outputExists(dir);
     return undefined;
   }
   const manifest = manifestSchema.safeParse(parse(text));
@@ -67,7 +68,7 @@ export async function reuseEarlier(
     const artifacts = await Promise.all(
       manifest.artifacts.map(async ({ file, ...artifact }): Promise<Artifact> => {
         const path = join(dir, file);
-        const got = (await isThere(path)) ? await digestFile(path, 'sha256', context.signal) : undefined;
+        const got = (await exists(path)) ? await digestFile(path, 'sha256', context.signal) : undefined;
         if (got === artifact.sha256) return { ...artifact, path };
         throw outputExists(dir, `${file} is ${got === undefined ? 'gone' : 'not what was built'}`);
       }),
@@ -84,16 +85,6 @@ function changeOf({ manifest }: EarlierBuild, plan: BuildPlan, request: BuildReq
   if (manifest.key !== artifactKey(plan)) return 'it was sealed, exported or checked otherwise';
   if (request.verify && !manifest.verified) return 'it was never verified';
   return undefined;
-}
-
-async function isThere(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return false;
-    throw error;
-  }
 }
 
 function parse(text: string): unknown {

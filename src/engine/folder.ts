@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, stat } from 'node:fs/promises';
 import { errorMessage, KibError, systemCode } from '../core/index.ts';
 
 export interface FolderOptions {
@@ -23,4 +23,15 @@ export function folderError(path: string, hint: string, error: unknown): KibErro
   const isFull = systemCode(error) === 'ENOSPC' || systemCode(error) === 'EDQUOT';
   const message = `cannot make the folder ${path}: ${errorMessage(error)}`;
   return new KibError(isFull ? 'KIB_DISK_FULL' : 'KIB_HOST_PERMISSION', message, { hint, cause: error });
+}
+
+/** Whether anything is at the path. Throws the file system's error when that cannot be told. */
+export async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return false;
+    throw error;
+  }
 }

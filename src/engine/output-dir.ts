@@ -1,9 +1,9 @@
 import { constants } from 'node:fs';
-import { access, rename, stat } from 'node:fs/promises';
+import { access, rename } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
-import { type Context, KibError, systemCode } from '../core/index.ts';
+import { type Context, KibError } from '../core/index.ts';
 import { ownPath } from '../io/own-path.ts';
-import { folderError, makeFolder } from './folder.ts';
+import { exists, folderError, makeFolder } from './folder.ts';
 
 const HINT = 'choose a folder you may write to with --output-dir';
 
@@ -72,14 +72,4 @@ export function outputExists(path: string, why?: string): KibError {
   return new KibError('KIB_OUTPUT_EXISTS', `${path} already holds an image${why === undefined ? '' : `: ${why}`}`, {
     hint: 'add --force to replace it, or choose another --output-dir',
   });
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return false;
-    throw error;
-  }
 }
