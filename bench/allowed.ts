@@ -18,8 +18,16 @@ export const ALLOWED: readonly Allowed[] = [
     reason: 'Inode numbers and times of libraries (ldconfig(8))',
   },
   {
-    paths: [/^\/var\/log\/wtmp$/],
-    reason: 'The sessions that end when the machine powers off',
+    paths: [/^\/var\/log\/wtmp$/, /^\/var\/log\/audit\/audit\.log$/],
+    reason: 'Sessions and the audit daemon end when the machine powers off, after the clean-up',
+  },
+  {
+    paths: [
+      /^\/var\/lib\/containerd\/io\.containerd\.metadata\.v1\.bolt\/meta\.db$/,
+      /^\/var\/lib\/containerd\/opt(\/(bin|lib))?$/,
+    ],
+    reason:
+      'State of the containerd that ran during the build, without images and containers; whether the package started it before it was configured',
   },
   {
     paths: [/^\/tmp\/.+$/],

@@ -93,8 +93,8 @@ function readPlan(bench: Bench, image: string): Plan {
 }
 
 function fill(word: string, values: Readonly<Record<string, string>>): string {
-  const filled = word.replaceAll(/<[a-z.|]+>/g, (name) => values[name] ?? name);
-  if (/<[a-z.| ]+>/.test(filled)) throw new Error(`the plan's command has ${filled}, which the floor does not know`);
+  const filled = word.replaceAll(/<[a-z0-9.|]+>/g, (name) => values[name] ?? name);
+  if (/<[a-z0-9.| ]+>/.test(filled)) throw new Error(`the plan's command has ${filled}, which the floor does not know`);
   return filled;
 }
 

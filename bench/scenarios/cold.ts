@@ -18,7 +18,7 @@ function cold(list: 'short' | 'whole', title: string, rounds: number, goal: numb
   };
 }
 
-export const coldShort = cold('short', 'Cold build, a few packages and files', 3, 2.3);
+export const coldShort = cold('short', 'Cold build, a few packages and files', 2, 2.3);
 export const coldWhole = cold('whole', 'Cold build, whole node, containerd and sysprep task list', 2, 4);
 
 async function run(bench: Bench, list: 'short' | 'whole', rounds: number, goal: number): Promise<Outcome> {

@@ -1,5 +1,5 @@
 import { sameEndState } from '../compare.ts';
-import { buildWithKib, KIB } from '../kib.ts';
+import { buildWithKib, fillCache, KIB, WARM } from '../kib.ts';
 import { type Sample, spread } from '../results.ts';
 import { imageWith, keep, type Scenario } from '../scenario.ts';
 
@@ -10,17 +10,22 @@ const FAILURES = Array.from({ length: 125 }, (_, index) => index + 1);
 export const resumeFailed: Scenario = {
   name: 'resume-failed',
   title: 'Resume of a failed build, until its first action runs',
-  rounds: 3,
+  rounds: 2,
   async run(bench, rounds) {
-    const home = 'resume-failed';
-    const samples: Sample[] = [];
+    const home = WARM;
+    const samples: Sample[] = [...(await fillCache(bench))];
     const starts: number[] = [];
     let resumed: { readonly name: string; readonly path: string } | undefined;
     for (let round = 0; round < rounds; round++) {
       const bad = imageWith(bench, 'short', 'bench-short', [`echo ${round}; exit 1`]);
-      await buildWithKib(bench, { label: `${home}-bad`, images: [bad], home, okCodes: FAILURES });
+      await buildWithKib(bench, { label: 'resume-failed-bad', images: [bad], home, okCodes: FAILURES });
       const good = imageWith(bench, 'short', 'bench-short', [`echo ${round} >/etc/bench-round`]);
-      const run = await buildWithKib(bench, { label: home, subject: 'kib-native, whole resumed build', images: [good], home });
+      const run = await buildWithKib(bench, {
+        label: 'resume-failed',
+        subject: 'kib-native, whole resumed build',
+        images: [good],
+        home,
+      });
       const first = Math.min(...run.actions.values());
       if (!Number.isFinite(first)) throw new Error('the resumed build ran no action');
       bench.say(`  first action after ${first.toFixed(1)} s, done after ${run.sample.seconds.toFixed(1)} s`);
@@ -29,7 +34,7 @@ export const resumeFailed: Scenario = {
       resumed = keep(bench, 'resumed', run.images[0]);
     }
     const last = imageWith(bench, 'short', 'bench-short', [`echo ${rounds - 1} >/etc/bench-round`]);
-    const cold = await buildWithKib(bench, { label: `${home}-cold`, images: [last], home, arguments: ['--cache', 'off'] });
+    const cold = await buildWithKib(bench, { label: 'resume-failed-cold', images: [last], home, arguments: ['--cache', 'off'] });
     if (resumed === undefined) throw new Error('no rounds');
     const proof = await sameEndState({ a: resumed, b: keep(bench, 'cold', cold.images[0]) }, bench.signal);
     return {

@@ -1,6 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { type DigestAlgorithm, MiB } from '../core/index.ts';
+import { type DigestAlgorithm, readChunks } from '../core/index.ts';
 
 /** Length and lower-case hex digests of some bytes. */
 export interface Digested {
@@ -40,8 +39,8 @@ export async function hashFile(
   options: { readonly signal: AbortSignal; readonly onProgress?: (done: number) => void },
 ): Promise<Digested> {
   const hasher = new Hasher(algorithm);
-  for await (const chunk of createReadStream(path, { highWaterMark: MiB, signal: options.signal })) {
-    hasher.update(chunk as Buffer);
+  for await (const chunk of readChunks(path, options.signal)) {
+    hasher.update(chunk);
     options.onProgress?.(hasher.bytes);
   }
   return hasher.digest();

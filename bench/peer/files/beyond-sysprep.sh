@@ -2,6 +2,7 @@
 set -eu
 systemctl stop systemd-random-seed.service systemd-update-utmp.service
 journalctl --relinquish-var
+auditctl -e 0 >/dev/null
 rm -rf /var/log/journal/* /var/cache/apt/*.bin /var/cache/debconf/*-old /var/lib/dpkg/*-old
 rm -rf /var/lib/dhcp/* /etc/network/interfaces.d/*cloud-init* /etc/systemd/network/*cloud-init*
 rm -f /etc/ssh/sshd_config.d/50-cloud-init.conf
