@@ -16,7 +16,7 @@ export function sha256(data: string | Uint8Array): string {
   return createHash('sha256').update(data).digest('hex');
 }
 
-/** Lower-case hex digest of a file. Throws the file system's error, or the signal's reason. */
+/** Lower-case hex digest of a file. Throws the file system's error, or KIB_CANCELLED. */
 export async function digestFile(path: string, algorithm: DigestAlgorithm, signal?: AbortSignal): Promise<string> {
   const hash = createHash(algorithm);
   for await (const chunk of readChunks(path, signal)) hash.update(chunk);
@@ -27,7 +27,7 @@ const CHUNK_BYTES = 1 << 20;
 
 /**
  * The bytes of a file in order. Each chunk is only good until the next one is asked for: one buffer serves them all, since a stream's buffers
- * would pile up faster than they are collected. Throws the file system's error, or the signal's reason.
+ * would pile up faster than they are collected. Throws the file system's error, or KIB_CANCELLED.
  */
 export async function* readChunks(path: string, signal?: AbortSignal): AsyncGenerator<Buffer, void, void> {
   throwIfAborted(signal);

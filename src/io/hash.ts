@@ -32,7 +32,7 @@ export class Hasher {
   }
 }
 
-/** Digests of a file. Throws the file system's error, or the signal's reason. */
+/** Digests of a file. Throws the file system's error, or KIB_CANCELLED. */
 export async function hashFile(
   path: string,
   algorithm: DigestAlgorithm,
