@@ -4,6 +4,7 @@ import { type Action, type Check, defineRecipe, type OsDefinition, sh } from '..
 const PACKAGES: Readonly<Record<OsDefinition['family'], readonly string[]>> = {
   debian: ['cloud-init', 'cloud-guest-utils'],
   rhel: ['cloud-init', 'cloud-utils-growpart'],
+  photon: ['cloud-init', 'cloud-utils'],
 };
 const STATUS_TIMEOUT_MS = 600_000;
 

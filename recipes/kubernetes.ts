@@ -25,6 +25,7 @@ const OFFICIAL = 'https://dl.k8s.io';
 const ENVIRONMENT_FILE: Readonly<Record<OsDefinition['family'], string>> = {
   debian: '/etc/default/kubelet',
   rhel: '/etc/sysconfig/kubelet',
+  photon: '/etc/sysconfig/kubelet',
 };
 const PREFLIGHT_TIMEOUT_MS = 180_000;
 
@@ -72,7 +73,7 @@ export const kubernetes = defineRecipe<KubernetesSpec>({
         title: `Kubernetes ${seriesOf(version)}`,
         key: repositoryKey ?? KUBERNETES_KEY,
         apt: { uri: `${folder}/deb/`, suite: '/', components: [] },
-        dnf: { baseurl: `${folder}/rpm/`, exclude: PACKAGES },
+        rpm: { baseurl: `${folder}/rpm/`, exclude: PACKAGES },
       },
     ];
   },

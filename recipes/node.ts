@@ -35,11 +35,25 @@ const PACKAGES: Readonly<Record<OsDefinition['family'], readonly string[]>> = {
     'tar',
     'util-linux',
   ],
+  photon: [
+    'ca-certificates',
+    'conntrack-tools',
+    'curl',
+    'ebtables',
+    'ethtool',
+    'iproute2',
+    'iptables',
+    'kmod',
+    'socat',
+    'tar',
+    'util-linux',
+  ],
 };
 
 const UPDATE_TIMERS: Readonly<Record<OsDefinition['family'], readonly string[]>> = {
   debian: ['apt-daily.timer', 'apt-daily-upgrade.timer'],
   rhel: ['dnf-makecache.timer', 'dnf-automatic.timer'],
+  photon: ['tdnf-cache-updateinfo.timer'],
 };
 
 /** Masked it keeps every swap unit out, those of fstab as well as those that generators make for partitions and zram. */

@@ -47,6 +47,13 @@ const stopWriters = step(
   `,
 );
 
+const cleanRpm = step(
+  'remove package caches',
+  sh`
+      rm -rf /var/cache/dnf /var/cache/libdnf5 /var/cache/yum /var/cache/tdnf /var/cache/zypp
+    `,
+);
+
 const cleanPackages = {
   apt: step(
     'remove package caches',
@@ -55,12 +62,10 @@ const cleanPackages = {
       rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/debconf/*-old /var/lib/dpkg/*-old
     `,
   ),
-  dnf: step(
-    'remove package caches',
-    sh`
-      rm -rf /var/cache/dnf /var/cache/libdnf5 /var/cache/yum
-    `,
-  ),
+  dnf: cleanRpm,
+  yum: cleanRpm,
+  tdnf: cleanRpm,
+  zypper: cleanRpm,
 } as const;
 
 /** Leases, and the configuration that cloud-init made for the machine of the build. */

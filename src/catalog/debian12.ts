@@ -22,12 +22,14 @@ const bases = (arch: Arch): readonly BaseSource[] => [
 
 export const debian12: OsDefinition = {
   id: 'debian12',
+  aliases: [],
   title: 'Debian 12 (bookworm)',
   family: 'debian',
   distribution: 'debian',
   version: '12',
   codename: 'bookworm',
   packageManager: 'apt',
+  endOfLife: '2028-06-30',
   bases: { amd64: bases('amd64'), arm64: bases('arm64') },
   firmware: ['uefi', 'bios'],
   defaultUser: 'debian',

@@ -22,12 +22,14 @@ const bases = (arch: Arch): readonly BaseSource[] => [
 
 export const debian13: OsDefinition = {
   id: 'debian13',
+  aliases: [],
   title: 'Debian 13 (trixie)',
   family: 'debian',
   distribution: 'debian',
   version: '13',
   codename: 'trixie',
   packageManager: 'apt',
+  endOfLife: '2030-06-30',
   bases: { amd64: bases('amd64'), arm64: bases('arm64') },
   firmware: ['uefi', 'bios'],
   defaultUser: 'debian',

@@ -22,11 +22,13 @@ const bases = (machine: 'x86_64' | 'aarch64'): readonly BaseSource[] => {
 
 export const rocky10: OsDefinition = {
   id: 'rocky10',
+  aliases: ['rockylinux-10'],
   title: 'Rocky Linux 10',
   family: 'rhel',
   distribution: 'rocky',
   version: '10',
   packageManager: 'dnf',
+  endOfLife: '2035-05-31',
   bases: { amd64: bases('x86_64'), arm64: bases('aarch64') },
   firmware: ['uefi', 'bios'],
   defaultUser: 'rocky',

@@ -21,12 +21,14 @@ const bases = (arch: Arch): readonly BaseSource[] => [
 
 export const ubuntu2404: OsDefinition = {
   id: 'ubuntu2404',
+  aliases: ['ubuntu-2404'],
   title: 'Ubuntu 24.04 LTS (noble)',
   family: 'debian',
   distribution: 'ubuntu',
   version: '24.04',
   codename: 'noble',
   packageManager: 'apt',
+  endOfLife: '2029-05-31',
   bases: { amd64: bases('amd64'), arm64: bases('arm64') },
   firmware: ['uefi', 'bios'],
   defaultUser: 'ubuntu',

@@ -19,8 +19,9 @@ export function resolveRecipes(found: Findings, registry: Registry): readonly Ch
     .map((recipe): ChosenRecipe => ({ recipe, params: params[recipe.name] }));
   const { ordered, issues } = orderRecipes(chosen);
   for (const { message, hint } of issues) found.add(['recipes'], message, hint, 'KIB_RECIPE_INVALID');
-  const { arch, kubernetes } = values;
+  const { arch, kubernetes, driver, formats } = values;
   if (issues.length > 0 || os === undefined || arch === undefined || kubernetes === undefined) return undefined;
+  if (driver === undefined || formats === undefined) return undefined;
   const context = recipeContext({ os, spec: values as ImageSpec, recipes: ordered });
   for (const { recipe, params } of ordered) validate(recipe, context, params, found);
   return ordered;

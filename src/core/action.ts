@@ -1,3 +1,4 @@
+import type { SecretRef } from './secret.ts';
 import type { Sh } from './sh.ts';
 
 /** Bytes to put into the guest: text of ours, or a download named by its URL (see Download). */
@@ -13,6 +14,12 @@ export type PrimitiveAction =
       readonly timeoutMs: number;
       /** How often to try in all, for steps that use a network; default 1. */
       readonly attempts?: number;
+      /** Variables for the script, by name. */
+      readonly environment?: Readonly<Record<string, string>>;
+      /** The same for what must not be in plan, logs or image; the engine reads them before a machine starts. Layer keys count the reference only. */
+      readonly secrets?: Readonly<Record<string, SecretRef>>;
+      /** Whether the connection may break while it runs, which then counts as success once the guest answers again. */
+      readonly disconnects?: true;
       /** Whether it installs packages from repositories: what these hold is then an input of its layer, and the host's package cache serves it. */
       readonly packages?: true;
     }

@@ -29,9 +29,24 @@ export type Signature =
   | { readonly kind: 'detached'; readonly url: string; readonly key: PinnedKey }
   | { readonly kind: 'clearsigned'; readonly key: PinnedKey };
 
+/** How an Amazon machine image is found: by id, by an SSM parameter that holds its id, or as the newest of its owner whose name fits. */
+export type AmiSelector =
+  | { readonly id: string }
+  | { readonly ssmParameter: string }
+  | {
+      /** Account id, or `amazon`. */
+      readonly owner: string;
+      /** With `*` and `?`, as DescribeImages' name filter takes it. */
+      readonly name: string;
+    };
+
 /** Where a base image comes from. */
 export type BaseSource =
   | { readonly kind: 'cloud-image'; readonly url: string; readonly format: DiskFormat; readonly checksum: Checksum }
+  /** An image that Amazon EC2 already has. */
+  | { readonly kind: 'ami'; readonly ami: AmiSelector }
+  /** A virtual machine, template or content-library item that the hypervisor already has, by its name. */
+  | { readonly kind: 'template'; readonly name: string }
   | { readonly kind: 'file'; readonly path: string; readonly format: DiskFormat; readonly digest?: Digest }
   | {
       readonly kind: 'bootstrap';

@@ -4,6 +4,7 @@ export const ERROR_CODES = {
   KIB_CONFIG_INVALID: ['config', 'the image file or a variable is wrong'],
   KIB_IMAGE_UNKNOWN: ['config', 'neither a catalog name nor a file'],
   KIB_DRIVER_CANNOT: ['config', 'the driver cannot do what the image asks'],
+  KIB_BASE_REMOTE: ['config', 'the driver cannot start from a base that only another hypervisor has'],
   KIB_RECIPE_INVALID: ['config', 'recipes that cannot be planned together'],
   KIB_OUTPUT_EXISTS: ['config', 'the output folder already holds an image'],
   KIB_CACHE_MISS: ['config', 'with --cache strict, a layer is not in the cache'],

@@ -3,13 +3,16 @@ import type { BaseSource } from './base.ts';
 /** Names of CPU architectures as Kubernetes and Debian spell them. */
 export type Arch = 'amd64' | 'arm64';
 export type Firmware = 'bios' | 'uefi';
-export type OsFamily = 'debian' | 'rhel';
-export type PackageManager = 'apt' | 'dnf';
+/** `rhel` is everything built like Enterprise Linux, Amazon Linux too. */
+export type OsFamily = 'debian' | 'rhel' | 'photon';
+export type PackageManager = 'apt' | 'dnf' | 'yum' | 'tdnf' | 'zypper';
 
 /** What is particular about one operating system. Data only: nothing here runs. */
 export interface OsDefinition {
   /** Catalog name, `debian13`. */
   readonly id: string;
+  /** Other names that are understood: image-builder's `ubuntu-2404`. Without the id. */
+  readonly aliases: readonly string[];
   /** For people: `Debian 13 (trixie)`. */
   readonly title: string;
   readonly family: OsFamily;
@@ -18,7 +21,9 @@ export interface OsDefinition {
   readonly version: string;
   readonly codename?: string;
   readonly packageManager: PackageManager;
-  /** Base sources by kind, per architecture; the first kind is the default. */
+  /** Last day of updates that cost nothing, `2030-06-30`; from then on a build warns once. */
+  readonly endOfLife: string;
+  /** Base sources per architecture; the first one that the driver can start from is the default. Empty where the user brings a base. */
   readonly bases: Readonly<Partial<Record<Arch, readonly BaseSource[]>>>;
   /** Which firmware the base boots on; the first is the default. */
   readonly firmware: readonly Firmware[];

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { Action } from './action.ts';
+import type { Format } from './artifact.ts';
 import type { Check } from './check.ts';
 import type { KubernetesSpec } from './image.ts';
 import type { Arch, OsDefinition } from './os.ts';
@@ -8,6 +9,10 @@ import type { Arch, OsDefinition } from './os.ts';
 export interface RecipeContext {
   readonly os: OsDefinition;
   readonly arch: Arch;
+  /** Name of the driver that builds the image, `qemu`. */
+  readonly driver: string;
+  /** What the image is exported to. */
+  readonly formats: readonly Format[];
   /** When the image has Kubernetes. */
   readonly kubernetes: KubernetesSpec | undefined;
   /** Names of all recipes of this image, in order. */
@@ -22,7 +27,8 @@ export interface PackageRepository {
   /** Armoured OpenPGP key that signs it. */
   readonly key: string;
   readonly apt?: { readonly uri: string; readonly suite: string; readonly components: readonly string[] };
-  readonly dnf?: {
+  /** For dnf, yum, tdnf and zypper. */
+  readonly rpm?: {
     readonly baseurl: string;
     /** Packages a plain `dnf update` must not touch; installing them disables the exclusion. */
     readonly exclude?: readonly string[];
@@ -56,9 +62,16 @@ export interface Recipe<P = unknown> {
     context: RecipeContext,
     params: P,
   ): readonly { readonly path: string; readonly message: string; readonly hint?: string }[];
+  /**
+   * Runs in the `packages` layer before its transaction, every recipe's in order: mirrors, proxies, subscriptions. What of it must not ship is
+   * taken back by `seal`.
+   */
+  prepare?(context: RecipeContext, params: P): readonly Action[];
   repositories?(context: RecipeContext, params: P): readonly PackageRepository[];
   packages?(context: RecipeContext, params: P): readonly PackageRequest[];
   steps(context: RecipeContext, params: P): readonly Action[];
+  /** Takes back what must not ship; runs before the steps of the recipe `seal`, last recipe first. */
+  seal?(context: RecipeContext, params: P): readonly Action[];
   checks?(context: RecipeContext, params: P): readonly Check[];
   /** Facts for manifest and OVF: `CONTAINERD_VERSION`. */
   properties?(context: RecipeContext, params: P): Readonly<Record<string, string>>;

@@ -29,6 +29,9 @@ export class Secret {
   }
 }
 
+/** Where a secret is kept on this host: an environment variable, a file (its text without the last line feed), or what a command prints. */
+export type SecretRef = { readonly env: string } | { readonly file: string } | { readonly command: readonly string[] };
+
 /**
  * A function that replaces every secret's value in a text by `***`, also single lines of values with several (keys), since logs come
  * line by line. Values shorter than 4 characters are left alone.

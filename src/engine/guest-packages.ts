@@ -7,9 +7,14 @@ export interface GuestPackage {
   readonly arch: string;
 }
 
+const RPM = sh`rpm --query --all --queryformat '%{NAME}\t%{EPOCHNUM}:%{VERSION}-%{RELEASE}\t%{ARCH}\n'`;
+
 const QUERIES: Record<PackageManager, Sh> = {
   apt: sh`dpkg-query --show --showformat='\${Package}\t\${Version}\t\${Architecture}\n'`,
-  dnf: sh`rpm --query --all --queryformat '%{NAME}\t%{EPOCHNUM}:%{VERSION}-%{RELEASE}\t%{ARCH}\n'`,
+  dnf: RPM,
+  yum: RPM,
+  tdnf: RPM,
+  zypper: RPM,
 };
 
 /** Everything the package manager knows to be installed, sorted by name. */

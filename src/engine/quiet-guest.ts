@@ -1,15 +1,24 @@
 import { type OsDefinition, type PackageManager, type Sh, sh } from '../core/index.ts';
 
 /** Services that change packages by themselves, whether or not a timer starts them. systemctl(1) passes over those that are not there. */
+const RPM_BACKGROUND = ['packagekit.service', 'fwupd.service'];
+const RPM_LOCKS = ['/var/lib/rpm/.rpm.lock', '/usr/lib/sysimage/rpm/.rpm.lock'];
+
 const BACKGROUND: Readonly<Record<PackageManager, readonly string[]>> = {
   apt: ['unattended-upgrades.service', 'packagekit.service', 'fwupd.service', 'e2scrub_reap.service'],
-  dnf: ['packagekit.service', 'fwupd.service'],
+  dnf: RPM_BACKGROUND,
+  yum: RPM_BACKGROUND,
+  tdnf: RPM_BACKGROUND,
+  zypper: RPM_BACKGROUND,
 };
 
 /** Files whose lock says that packages are being changed; dnf and rpm wait for each other by themselves. */
 const LOCKS: Readonly<Record<PackageManager, readonly string[]>> = {
   apt: ['/var/lib/dpkg/lock-frontend', '/var/lib/dpkg/lock', '/var/lib/apt/lists/lock', '/var/cache/apt/archives/lock'],
-  dnf: ['/var/lib/rpm/.rpm.lock', '/usr/lib/sysimage/rpm/.rpm.lock'],
+  dnf: RPM_LOCKS,
+  yum: RPM_LOCKS,
+  tdnf: RPM_LOCKS,
+  zypper: RPM_LOCKS,
 };
 
 /**

@@ -47,17 +47,17 @@ export const dnf: PackageManagerSeam = {
 
 /** One dnf.conf(5) repository. Its key is in the image, so it is never fetched from where the packages come from. */
 function addRepository(repository: PackageRepository): readonly PrimitiveAction[] {
-  const { name, title, key, dnf } = repository;
-  if (dnf === undefined) return [];
+  const { name, title, key, rpm } = repository;
+  if (rpm === undefined) return [];
   const keyFile = `/etc/pki/rpm-gpg/RPM-GPG-KEY-${name}`;
   const config = [
     `[${name}]`,
     `name=${title}`,
-    `baseurl=${dnf.baseurl}`,
+    `baseurl=${rpm.baseurl}`,
     `enabled=1`,
     `gpgcheck=1`,
     `gpgkey=file://${keyFile}`,
-    ...(hasExclude(repository) ? [`exclude=${dnf.exclude?.join(' ')}`] : []),
+    ...(hasExclude(repository) ? [`exclude=${rpm.exclude?.join(' ')}`] : []),
   ];
   const put = { kind: 'put', mode: '0644', owner: 'root:root' } as const;
   return [
@@ -71,8 +71,8 @@ function addRepository(repository: PackageRepository): readonly PrimitiveAction[
   ];
 }
 
-function hasExclude({ dnf }: PackageRepository): boolean {
-  return (dnf?.exclude?.length ?? 0) > 0;
+function hasExclude({ rpm }: PackageRepository): boolean {
+  return (rpm?.exclude?.length ?? 0) > 0;
 }
 
 function spec({ name, version }: PackageRequest): string {

@@ -59,6 +59,10 @@ function base(source: BaseSource): readonly string[] {
   switch (source.kind) {
     case 'cloud-image':
       return [`cloud image ${source.url} (${source.format})`, ...checksum(source.checksum)];
+    case 'ami':
+      return [`Amazon machine image ${Object.values(source.ami).join(' ')}`];
+    case 'template':
+      return [`template ${source.name} of the hypervisor`];
     case 'file':
       return [
         `file ${source.path} (${source.format})`,

@@ -75,6 +75,8 @@ function baseIdentity(base: BaseSource, digests: ReadonlyMap<string, string>): u
       return { url: base.url, sha256: digests.get(base.url) };
     case 'file':
       return base.digest ?? { path: base.path };
+    case 'ami':
+    case 'template':
     case 'bootstrap':
       return base;
   }
@@ -84,7 +86,12 @@ function baseIdentity(base: BaseSource, digests: ReadonlyMap<string, string>): u
 function hashed(action: PlannedAction, requirements: readonly Requirement[]): unknown {
   switch (action.kind) {
     case 'exec':
-      return { kind: action.kind, script: action.script.masked };
+      return {
+        kind: action.kind,
+        script: action.script.masked,
+        environment: action.environment,
+        secrets: action.secrets,
+      };
     case 'put': {
       const { kind, content, path, mode, owner } = action;
       if (content.kind === 'text') return { kind, sha256: sha256(content.text), path, mode, owner };

@@ -18,4 +18,10 @@ export interface PackageManagerSeam {
   readonly holdNeeds: readonly string[];
 }
 
-export const packageManagers: Readonly<Record<PackageManager, PackageManagerSeam>> = { apt, dnf };
+export const packageManagers: Readonly<Record<PackageManager, PackageManagerSeam>> = {
+  apt,
+  dnf,
+  yum: dnf,
+  tdnf: dnf,
+  zypper: dnf,
+};

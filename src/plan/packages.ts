@@ -58,7 +58,7 @@ function mergeRepositories(
     if (other !== undefined && JSON.stringify(other) !== JSON.stringify(repository)) {
       issues.push({ path: 'recipes', message: `want the package repository ${repository.name} in different ways` });
     }
-    if (repository[os.packageManager] === undefined) {
+    if ((os.packageManager === 'apt' ? repository.apt : repository.rpm) === undefined) {
       issues.push({ path: 'recipes', message: `the package repository ${repository.name} has nothing for ${os.packageManager}` });
     }
     byName.set(repository.name, repository);

@@ -46,17 +46,22 @@ export function planBuild(
 
   const recipes = ordered.filter(({ recipe }) => recipe.name !== SEAL);
   const steps = new Map(ordered.map(({ recipe, params }) => [recipe.name, recipe.steps(context, params)]));
+  const prepare = ordered.flatMap(({ recipe, params }) => recipe.prepare?.(context, params) ?? []);
+  const takenBack = ordered.toReversed().flatMap(({ recipe, params }) => recipe.seal?.(context, params) ?? []);
   const provision = planProvision(image);
-  const downloads: readonly Download[] = [...[...steps.values()].flatMap(downloadsOf), ...provision.downloads];
+  const downloads: readonly Download[] = [
+    ...[prepare, takenBack, ...steps.values()].flatMap(downloadsOf),
+    ...provision.downloads,
+  ];
   const requirements = requirementsOf(downloads, digests);
   const lowered = (name: string) => lowerAll(steps.get(name) ?? [], context);
   const packages = planPackages(ordered, context);
   const parts: readonly Part[] = [
-    { name: 'packages', actions: packages.actions },
+    { name: 'packages', actions: [...lowerAll(prepare, context), ...packages.actions] },
     ...recipes.map(({ recipe: { name } }) => ({ name, actions: lowered(name) })),
     { name: 'provision', actions: provision.actions },
   ];
-  const seal = named({ name: SEAL, actions: lowered(SEAL) });
+  const seal = named({ name: SEAL, actions: [...lowerAll(takenBack, context), ...lowered(SEAL)] });
   requireDeclared([...parts, { name: SEAL, actions: seal }], downloads);
 
   const machine = machineOf(image);

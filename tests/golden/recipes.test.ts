@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { recipes } from '../../recipes/index.ts';
-import { kubernetesSchema, type Recipe, type RecipeContext } from '../../src/core/index.ts';
+import { type Format, kubernetesSchema, type Recipe, type RecipeContext } from '../../src/core/index.ts';
 import { lower } from '../../src/plan/lower.ts';
 import { downloadsOf } from '../../src/plan/requirements.ts';
 import { expectGolden } from '../support/golden.ts';
@@ -20,6 +20,8 @@ interface Case {
     /** Settings of `kubernetes`, or null for an image without. */
     readonly kubernetes: Record<string, unknown> | null;
     readonly recipes: readonly string[];
+    readonly driver?: string;
+    readonly formats?: readonly Format[];
   };
   readonly params: Record<string, unknown>;
 }
@@ -30,20 +32,26 @@ function answer(recipe: Recipe, { context: given, params: input }: Case) {
   const context: RecipeContext = {
     os: osOf(given.os),
     arch: given.arch ?? 'amd64',
+    driver: given.driver ?? 'qemu',
+    formats: given.formats ?? ['qcow2'],
     kubernetes: given.kubernetes === null ? undefined : kubernetesSchema.parse(given.kubernetes),
     recipes: given.recipes,
   };
   const params = recipe.params.parse(input);
   const actions = recipe.steps(context, params);
+  const prepare = recipe.prepare?.(context, params);
+  const seal = recipe.seal?.(context, params);
   return {
     problems: recipe.validate?.(context, params) ?? [],
     repositories: recipe.repositories?.(context, params) ?? [],
     packages: recipe.packages?.(context, params) ?? [],
+    ...(prepare === undefined ? {} : { prepare }),
     actions,
-    downloads: downloadsOf(actions),
+    ...(seal === undefined ? {} : { seal }),
+    downloads: downloadsOf([...(prepare ?? []), ...actions, ...(seal ?? [])]),
     checks: recipe.checks?.(context, params) ?? [],
     properties: recipe.properties?.(context, params) ?? {},
-    scripts: scriptsOf(actions.flatMap((action) => lower(action, context.os))),
+    scripts: scriptsOf([...(prepare ?? []), ...actions, ...(seal ?? [])].flatMap((action) => lower(action, context.os))),
   };
 }
 

@@ -113,7 +113,7 @@ const tool = (path: string): PackageRepository => ({
   title: 'Tool',
   key: 'key',
   apt: { uri: `${server.url}${path}`, suite: '/', components: [] },
-  dnf: { baseurl: `${server.url}${path}` },
+  rpm: { baseurl: `${server.url}${path}` },
 });
 
 const read = (base: BaseImage, plan = planOf(), lock?: { path: string; locked: boolean }) =>

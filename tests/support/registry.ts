@@ -12,6 +12,8 @@ function os(id: string, bases: OsDefinition['bases']): OsDefinition {
     distribution: 'debian',
     version: '13',
     packageManager: 'apt',
+    aliases: [],
+    endOfLife: '2030-06-30',
     bases,
     firmware: ['uefi', 'bios'],
     defaultUser: 'debian',

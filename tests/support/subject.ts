@@ -8,6 +8,8 @@ const DEBIAN: OsDefinition = {
   version: '13',
   codename: 'trixie',
   packageManager: 'apt',
+  aliases: [],
+  endOfLife: '2030-06-30',
   bases: {},
   firmware: ['uefi', 'bios'],
   defaultUser: 'debian',

@@ -1,4 +1,4 @@
-import type { Arch, BaseImage, BaseSource, Context } from '../../core/index.ts';
+import { type Arch, type BaseImage, type BaseSource, type Context, KibError } from '../../core/index.ts';
 import { bootstrapBase } from './bootstrap.ts';
 import { cloudImageBase } from './cloud-image.ts';
 import { fileBase } from './file.ts';
@@ -8,6 +8,11 @@ export async function fetchBase(source: BaseSource, arch: Arch, context: Context
   switch (source.kind) {
     case 'cloud-image':
       return cloudImageBase(source, context);
+    case 'ami':
+    case 'template':
+      throw new KibError('KIB_BASE_REMOTE', `a base of kind ${source.kind} cannot be fetched to this host`, {
+        hint: 'build it with the driver of the hypervisor that has it, or choose another base',
+      });
     case 'file':
       return fileBase(source, context);
     case 'bootstrap':

@@ -24,7 +24,7 @@ function aptSources({ repositories }: Pick<BuildPlan, 'repositories'>, files: Fi
 
 function dnfSources({ repositories }: Pick<BuildPlan, 'repositories'>, files: Files, arch: Arch): SourceList {
   const own = [...files].flatMap(([path, text]) => (path.endsWith('.repo') ? parseRepos(text) : []));
-  const added = repositories.flatMap(({ name, dnf }) => (dnf === undefined ? [] : [{ id: name, baseurls: [dnf.baseurl] }]));
+  const added = repositories.flatMap(({ name, rpm }) => (rpm === undefined ? [] : [{ id: name, baseurls: [rpm.baseurl] }]));
   const vars = [...files].flatMap(([path, text]) => {
     const name = /^\/etc\/(?:dnf|yum)\/vars\/(\w+)$/.exec(path)?.[1];
     return name === undefined ? [] : [[name, text] as const];

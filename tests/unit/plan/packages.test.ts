@@ -9,7 +9,8 @@ function recipe(name: string, packages: readonly PackageRequest[], parts: Partia
   return { recipe: made, params: {} };
 }
 
-const contextOf = (id: string) => ({ os: osOf(id), arch: 'amd64', kubernetes: undefined, recipes: [] }) as const;
+const contextOf = (id: string) =>
+  ({ os: osOf(id), arch: 'amd64', driver: 'qemu', formats: ['qcow2'], kubernetes: undefined, recipes: [] }) as const;
 const installOf = (recipes: Parameters<typeof planPackages>[0], id = 'rocky10') =>
   String(scriptsOf(planPackages(recipes, contextOf(id)).actions).at(-1))
     .replace(/^.* install ([^|\n]*).*$/s, '$1')
