@@ -1,12 +1,12 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { BuildEvent } from '../../src/core/index.ts';
+import { SHARED_CACHE } from '../support/boot-base.ts';
 import { filesBelow, portsOf, processesWith, stillListening } from '../support/leftovers.ts';
 import { kib, startKib } from '../support/program.ts';
 
-const cacheHome = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
 const started = (kind: string, name: RegExp) => (event: BuildEvent) =>
   event.type === 'span.start' && event.kind === kind && name.test(event.name);
 
@@ -22,12 +22,21 @@ const MOMENTS: readonly (readonly [string, (event: BuildEvent) => boolean])[] = 
 describe('a build that is stopped', () => {
   let scratch: string;
   let image: string;
+  let cacheHome: string;
   const env = () => ({ XDG_STATE_HOME: join(scratch, 'state'), XDG_CACHE_HOME: cacheHome });
-  const workDir = join(cacheHome, 'kib-native', 'work');
+  const workDir = () => join(cacheHome, 'kib-native', 'work');
 
   beforeAll(() => {
     scratch = mkdtempSync(join(tmpdir(), 'kib-interrupt-'));
     image = join(scratch, 'bare.yaml');
+    // Layers of an earlier run would take the moments away that this waits for; bases are shared, within one file system.
+    mkdirSync(SHARED_CACHE, { recursive: true });
+    cacheHome = mkdtempSync(join(SHARED_CACHE, 'test-interrupt-'));
+    for (const folder of ['bases', 'downloads', 'packages']) {
+      mkdirSync(join(SHARED_CACHE, folder), { recursive: true });
+      mkdirSync(join(cacheHome, 'kib-native'), { recursive: true });
+      symlinkSync(join(SHARED_CACHE, folder), join(cacheHome, 'kib-native', folder));
+    }
     writeFileSync(
       image,
       `image: debian13
@@ -39,14 +48,16 @@ provision:
 `,
     );
   });
-  afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+  afterAll(() => {
+    for (const folder of [scratch, cacheHome]) rmSync(folder, { recursive: true, force: true });
+  });
   afterEach(() => rmSync(join(scratch, 'state'), { recursive: true, force: true }));
 
   const start = () => startKib(['build', image, '--output-dir', join(scratch, 'output')], env());
 
   function expectNothingLeft(build: string, ports: readonly number[]): void {
     expect(processesWith(build)).toEqual([]);
-    expect(filesBelow(workDir).filter((file) => file.includes(build))).toEqual([]);
+    expect(filesBelow(workDir()).filter((file) => file.includes(build))).toEqual([]);
     expect(filesBelow(join(scratch, 'output')).filter((file) => file.includes('part') || file.endsWith('.qcow2'))).toEqual([]);
     expect(stillListening(ports)).toEqual([]);
     expect(readdirSync(tmpdir()).filter((name) => name.includes(build))).toEqual([]);
