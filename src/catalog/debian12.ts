@@ -1,28 +1,16 @@
-import type { Arch, BaseSource, OsDefinition } from '../core/index.ts';
+import type { OsDefinition } from '../core/index.ts';
+import { debianBases } from './vendors.ts';
 
-// Debian signs no digests of its current cloud images (https://cloud.debian.org/images/cloud/), so a dated folder and its digests are
-// pinned here. They were published over HTTPS as SHA512SUMS of that folder, which is deleted after some months: then update both.
-const BUILD = '20260923-2610';
-const SHA512 = {
+const DIGESTS = {
   amd64:
     '3d94c9dd66d8a283fde060b8810373b7ae04038b956ee00d553d1ae564f6fbdeaa2fd6e7404e87e53348b5a9509170f3ea7c0731ba737590c5c4cb8d559a47f8',
   arm64:
     '89a752d5c7d8e88bee39a57d88d496cca574f7d1e8df5df7a169825435f99feb11ed13ab27ec7bee96fe1584be4ff9479358fbca6cc859efa109f4aba18724c8',
-} as const;
-
-const bases = (arch: Arch): readonly BaseSource[] => [
-  {
-    kind: 'cloud-image',
-    url: `https://cloud.debian.org/images/cloud/bookworm/${BUILD}/debian-12-genericcloud-${arch}-${BUILD}.qcow2`,
-    format: 'qcow2',
-    checksum: { kind: 'pinned', digest: { algorithm: 'sha512', hex: SHA512[arch] } },
-  },
-  { kind: 'bootstrap', suite: 'bookworm', packages: [] },
-];
+};
 
 export const debian12: OsDefinition = {
   id: 'debian12',
-  aliases: [],
+  aliases: ['debian-12'],
   title: 'Debian 12 (bookworm)',
   family: 'debian',
   distribution: 'debian',
@@ -30,7 +18,7 @@ export const debian12: OsDefinition = {
   codename: 'bookworm',
   packageManager: 'apt',
   endOfLife: '2028-06-30',
-  bases: { amd64: bases('amd64'), arm64: bases('arm64') },
+  bases: debianBases({ version: '12', codename: 'bookworm', build: '20260923-2610', digests: DIGESTS }),
   firmware: ['uefi', 'bios'],
   defaultUser: 'debian',
   selinux: false,

@@ -1,28 +1,16 @@
-import type { Arch, BaseSource, OsDefinition } from '../core/index.ts';
+import type { OsDefinition } from '../core/index.ts';
+import { debianBases } from './vendors.ts';
 
-// Debian signs no digests of its current cloud images (https://cloud.debian.org/images/cloud/), so a dated folder and its digests are
-// pinned here. They were published over HTTPS as SHA512SUMS of that folder, which is deleted after some months: then update both.
-const BUILD = '20261001-2618';
-const SHA512 = {
+const DIGESTS = {
   amd64:
     'f46f0671a6e5bdec5291ab8972bae2f10e5408c2f64a74078f11efc2f06a436a9d0313ed50e0472542eeabf780e9f7c792ac0a314c6c20507fcd9fd81b468c3d',
   arm64:
     'd8470b8c6c38fead046c794b5800a5a7b96672d5bcf543cc230ceb0c4b8ace05ed341a0c8928045422243fde26b2f1f2f58e99244c65709ffda2e3d4b674dd5a',
-} as const;
-
-const bases = (arch: Arch): readonly BaseSource[] => [
-  {
-    kind: 'cloud-image',
-    url: `https://cloud.debian.org/images/cloud/trixie/${BUILD}/debian-13-genericcloud-${arch}-${BUILD}.qcow2`,
-    format: 'qcow2',
-    checksum: { kind: 'pinned', digest: { algorithm: 'sha512', hex: SHA512[arch] } },
-  },
-  { kind: 'bootstrap', suite: 'trixie', packages: [] },
-];
+};
 
 export const debian13: OsDefinition = {
   id: 'debian13',
-  aliases: [],
+  aliases: ['debian-13'],
   title: 'Debian 13 (trixie)',
   family: 'debian',
   distribution: 'debian',
@@ -30,7 +18,7 @@ export const debian13: OsDefinition = {
   codename: 'trixie',
   packageManager: 'apt',
   endOfLife: '2030-06-30',
-  bases: { amd64: bases('amd64'), arm64: bases('arm64') },
+  bases: debianBases({ version: '13', codename: 'trixie', build: '20261001-2618', digests: DIGESTS }),
   firmware: ['uefi', 'bios'],
   defaultUser: 'debian',
   selinux: false,

@@ -1,35 +1,22 @@
-import type { BaseSource, OsDefinition } from '../core/index.ts';
+import type { OsDefinition } from '../core/index.ts';
 import { rocky10Key } from './keys/rocky10.ts';
+import { rockyBases } from './vendors.ts';
 
-// The `latest` image rather than a dated one: Rocky Linux 10 signs its digest lists, and dated images move to the vault with each
-// point release, which would break a pinned link twice a year.
-const bases = (machine: 'x86_64' | 'aarch64'): readonly BaseSource[] => {
-  const folder = `https://dl.rockylinux.org/pub/rocky/10/images/${machine}`;
-  return [
-    {
-      kind: 'cloud-image',
-      url: `${folder}/Rocky-10-GenericCloud-Base.latest.${machine}.qcow2`,
-      format: 'qcow2',
-      checksum: {
-        kind: 'file',
-        url: `${folder}/CHECKSUM`,
-        algorithm: 'sha256',
-        signature: { kind: 'detached', url: `${folder}/CHECKSUM.asc`, key: rocky10Key },
-      },
-    },
-  ];
+const DIGESTS = {
+  amd64: '9fc9e9ff16888bb68ac39b0392e25c9c92684d50c85f1cce6ab549363bbc4b48',
+  arm64: '457c8375e19496f43a25c4a6169fa11237536c53cef6f85a20ea3c5a751aa0f5',
 };
 
 export const rocky10: OsDefinition = {
   id: 'rocky10',
-  aliases: ['rockylinux-10'],
+  aliases: ['rockylinux-10', 'rocky-10'],
   title: 'Rocky Linux 10',
   family: 'rhel',
   distribution: 'rocky',
   version: '10',
   packageManager: 'dnf',
   endOfLife: '2035-05-31',
-  bases: { amd64: bases('x86_64'), arm64: bases('aarch64') },
+  bases: rockyBases({ version: '10', build: '10.2-20260525.0', digests: DIGESTS, key: rocky10Key }),
   firmware: ['uefi', 'bios'],
   defaultUser: 'rocky',
   selinux: true,

@@ -1,23 +1,10 @@
-import type { Arch, BaseSource, OsDefinition } from '../core/index.ts';
-import { ubuntuCloudImageKey } from './keys/ubuntu-cloud-image.ts';
+import type { OsDefinition } from '../core/index.ts';
+import { ubuntuBases } from './vendors.ts';
 
-// The current release image rather than a dated one: its digest list is signed, so a respin with security fixes is taken up as safely
-// as a pinned digest would be, and the link does not go stale.
-const FOLDER = 'https://cloud-images.ubuntu.com/releases/noble/release';
-
-const bases = (arch: Arch): readonly BaseSource[] => [
-  {
-    kind: 'cloud-image',
-    url: `${FOLDER}/ubuntu-24.04-server-cloudimg-${arch}.img`,
-    format: 'qcow2',
-    checksum: {
-      kind: 'file',
-      url: `${FOLDER}/SHA256SUMS`,
-      algorithm: 'sha256',
-      signature: { kind: 'detached', url: `${FOLDER}/SHA256SUMS.gpg`, key: ubuntuCloudImageKey },
-    },
-  },
-];
+const DIGESTS = {
+  amd64: '6a81c37564db9b1ee84e141922625e1d7c5b389b99bb3c572e0243607d5bb4d2',
+  arm64: '1d6bffe64b848468ac97f821d369a4846d983de1800ccf6b5ec8853e85cefc55',
+};
 
 export const ubuntu2404: OsDefinition = {
   id: 'ubuntu2404',
@@ -29,7 +16,7 @@ export const ubuntu2404: OsDefinition = {
   codename: 'noble',
   packageManager: 'apt',
   endOfLife: '2029-05-31',
-  bases: { amd64: bases('amd64'), arm64: bases('arm64') },
+  bases: ubuntuBases({ version: '24.04', codename: 'noble', build: '20260926', digests: DIGESTS }),
   firmware: ['uefi', 'bios'],
   defaultUser: 'ubuntu',
   selinux: false,
