@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type Action, type Check, defineRecipe, type OsDefinition, sh } from '../src/core/index.ts';
+import { type Runtime, runtimeOf } from './runtime.ts';
 
 const PACKAGES: Readonly<Record<OsDefinition['family'], readonly string[]>> = {
   debian: ['cloud-init', 'cloud-guest-utils'],
@@ -19,24 +20,25 @@ const params = z.strictObject({
 /** First boot: what configures the finished image where it is used. */
 export const cloudInit = defineRecipe({
   name: 'cloud-init',
-  summary: 'cloud-init for the first boot, after containerd, with a growing root file system',
+  summary: 'cloud-init for the first boot, after the container runtime, with a growing root file system',
   params,
-  after: ['containerd'],
+  after: ['containerd', 'crio'],
   packages: ({ os }) => PACKAGES[os.family].map((name) => ({ name })),
-  steps: ({ recipes }, { datasources }) => [
-    ...(recipes.includes('containerd') ? ['cloud-config', 'cloud-final'].map(afterContainerd) : []),
+  steps: (context, { datasources }) => [
+    ...afterRuntime(runtimeOf(context)),
     ...(datasources === undefined ? [] : [datasourceList(datasources)]),
   ],
   checks: () => [statusCheck],
 });
 
-/** User data that calls kubeadm or ctr needs a running containerd. */
-function afterContainerd(unit: string): Action {
-  return {
+/** User data that calls kubeadm or ctr needs a running container runtime. */
+function afterRuntime(runtime: Runtime | undefined): readonly Action[] {
+  if (runtime === undefined) return [];
+  return ['cloud-config', 'cloud-final'].map((unit) => ({
     kind: 'file',
-    path: `/etc/systemd/system/${unit}.service.d/10-kib-containerd.conf`,
-    text: '[Unit]\nAfter=containerd.service\n',
-  };
+    path: `/etc/systemd/system/${unit}.service.d/10-kib-${runtime.name}.conf`,
+    text: `[Unit]\nAfter=${runtime.unit}\n`,
+  }));
 }
 
 function datasourceList(names: readonly string[]): Action {

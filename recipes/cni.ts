@@ -1,12 +1,11 @@
 import { z } from 'zod';
-import { type Action, defineRecipe, type RecipeContext, sh } from '../src/core/index.ts';
+import { type Action, type Check, defineRecipe, type RecipeContext, sh } from '../src/core/index.ts';
 import { CNI_PLUGINS } from './data/releases.ts';
 import { githubSchema, type Release, releaseDownload, releaseIssues, releaseSchema, sha256Schema } from './github.ts';
+import { isAmazon, majorOf } from './node-packages.ts';
 
 /** Where containerd and every network add-on look. */
 const BIN = '/opt/cni/bin';
-/** Where Debian's containernetworking-plugins puts them. */
-const PACKAGED_BIN = '/usr/lib/cni';
 /** Plugins that network add-ons expect to find. */
 const EXPECTED = ['bridge', 'host-local', 'loopback', 'portmap'];
 
@@ -19,6 +18,11 @@ const params = z.strictObject({
     ),
   version: releaseSchema.default('1.9.1').describe('For source upstream: release of the CNI plugins'),
   sha256: sha256Schema.optional().describe('Digest of the release file, for a version that is not known'),
+  packageVersion: z
+    .string()
+    .regex(/^[\w.+~:*-]+$/, 'must be a version as the package manager spells it')
+    .optional()
+    .describe('For packages: exact version, such as 1.9.1-1.1 of kubernetes-cni; default: the newest'),
   github: githubSchema,
 });
 
@@ -29,17 +33,34 @@ export const cni = defineRecipe({
   name: 'cni',
   summary: 'standard CNI plugins in /opt/cni/bin',
   params,
-  after: ['containerd'],
+  after: ['containerd', 'crio'],
   validate: (context, params) => {
     const source = sourceOf(context, params);
-    if (source === 'upstream') return releaseIssues(release(context, params), 'recipes.cni.sha256');
-    if (source === 'kubernetes-cni' || context.os.family === 'debian') return [];
+    const unused =
+      source === 'upstream' && params.packageVersion !== undefined
+        ? [
+            {
+              path: 'packageVersion',
+              message: 'is for packages, and the plugins come from upstream',
+              hint: 'use recipes.cni.version',
+            },
+          ]
+        : [];
+    if (source === 'upstream') return [...releaseIssues(release(context, params), 'recipes.cni.sha256'), ...unused];
+    if (source === 'kubernetes-cni' || packagedBin(context) !== undefined) return [];
     const message = `${context.os.title} has no package of the CNI plugins`;
     return [{ path: 'recipes.cni.source', message, hint: 'use source: upstream' }];
   },
-  packages: (context, params) => (sourceOf(context, params) === 'package' ? [{ name: 'containernetworking-plugins' }] : []),
-  steps: (context, params) => [...install(context, params), ...leaveInterfacesAlone(context)],
-  checks: () => [
+  packages: (context, params) => {
+    const source = sourceOf(context, params);
+    const { packageVersion: version } = params;
+    // kubernetes-cni is asked for by the recipe kubernetes; here only its version is.
+    if (source === 'kubernetes-cni') return version === undefined ? [] : [{ name: 'kubernetes-cni', version }];
+    if (source === 'upstream') return [];
+    return [{ name: 'containernetworking-plugins', ...(version === undefined ? {} : { version }) }];
+  },
+  steps: install,
+  checks: (context, params) => [
     {
       name: 'cni/plugins',
       title: 'the CNI plugins can run',
@@ -53,6 +74,7 @@ export const cni = defineRecipe({
       expect: { kind: 'matches', pattern: 'supportedVersions' },
       when: ['build', 'boot'],
     },
+    ...(sourceOf(context, params) === 'upstream' ? [versionCheck(params.version)] : []),
   ],
   properties: (context, params): Readonly<Record<string, string>> =>
     sourceOf(context, params) === 'upstream' ? { CNI_VERSION: params.version } : {},
@@ -67,43 +89,28 @@ function install(context: RecipeContext, params: Params): readonly Action[] {
   switch (sourceOf(context, params)) {
     case 'upstream':
       return [{ kind: 'unpack', download: releaseDownload(release(context, params)), into: BIN }];
-    case 'package':
+    case 'package': {
+      const from = packagedBin(context) ?? BIN;
       return [
         { kind: 'directory', path: BIN },
         {
           kind: 'exec',
-          title: `link the plugins of ${PACKAGED_BIN} into ${BIN}`,
-          script: sh`ln -sf -t ${BIN} ${PACKAGED_BIN}/*`,
+          title: `link the plugins of ${from} into ${BIN}`,
+          script: sh`ln -sf -t ${BIN} ${from}/*`,
           timeoutMs: 60_000,
         },
       ];
+    }
     case 'kubernetes-cni':
       return [];
   }
 }
 
-/** NetworkManager would take the interfaces of pods for its own (Calico docs, "Configure NetworkManager"). */
-function leaveInterfacesAlone({ os }: RecipeContext): readonly Action[] {
-  if (os.family !== 'rhel') return [];
-  const names = [
-    'cali*',
-    'tunl*',
-    'vxlan.calico',
-    'vxlan-v6.calico',
-    'wireguard.cali',
-    'cni*',
-    'flannel*',
-    'veth*',
-    'cilium*',
-    'lxc*',
-  ];
-  return [
-    {
-      kind: 'file',
-      path: '/etc/NetworkManager/conf.d/90-kib-cni.conf',
-      text: `[keyfile]\nunmanaged-devices=${names.map((name) => `interface-name:${name}`).join(';')}\n`,
-    },
-  ];
+/** Where containernetworking-plugins puts them; Enterprise Linux 10 no longer has it. */
+function packagedBin({ os }: RecipeContext): string | undefined {
+  if (os.family === 'debian') return '/usr/lib/cni';
+  const hasPackage = os.family === 'rhel' && !isAmazon(os) && [8, 9].includes(majorOf(os));
+  return hasPackage ? '/usr/libexec/cni' : undefined;
 }
 
 function release({ arch }: RecipeContext, { version, sha256, github }: Params): Release {
@@ -117,5 +124,16 @@ function release({ arch }: RecipeContext, { version, sha256, github }: Params): 
     arch,
     sha256,
     why: 'cni: plugins',
+  };
+}
+
+/** Without CNI_COMMAND a plugin says what it is. */
+function versionCheck(version: string): Check {
+  return {
+    name: 'cni/version',
+    title: `the CNI plugins are v${version}`,
+    script: sh`${BIN}/bridge </dev/null 2>&1 || :`,
+    expect: { kind: 'matches', pattern: `^CNI bridge plugin v${version.replaceAll('.', '\\.')}$` },
+    when: ['build', 'boot'],
   };
 }

@@ -1,11 +1,30 @@
 import { z } from 'zod';
 import { type Action, type Check, defineRecipe, type RecipeContext, sh } from '../src/core/index.ts';
-import { configToml, dropIn, pauseImage, UNIT } from './containerd-files.ts';
-import { CONTAINERD, CRICTL, RUNC } from './data/releases.ts';
+import { limitCheck, noProxyCheck, pullTimeoutCheck } from './containerd-checks.ts';
+import { type ConfigVersion, configTable, configToml, dropIn, pauseImage, UNIT } from './containerd-files.ts';
+import { containerdRelease, crictlRelease, matchingCrictl, runcRelease } from './containerd-releases.ts';
+import {
+  extraRuntimes,
+  gvisorIssues,
+  gvisorSchema,
+  installGvisor,
+  installWasmShims,
+  RUNSC_CONFIG_PATH,
+  runscConfig,
+  runtimeChecks,
+  wasmIssues,
+  wasmShimsSchema,
+} from './containerd-runtimes.ts';
+import { crictlCheck, crictlConfig } from './crictl.ts';
 import { githubSchema, type Release, releaseDownload, releaseIssues, releaseSchema, sha256Schema } from './github.ts';
-import { isAtLeast, minorOf, seriesOf } from './versions.ts';
+import type { Issue } from './issue.ts';
+import { isAmazon, majorOf } from './node-packages.ts';
+import { proxyIssues, proxySchema, proxySeal, proxySteps } from './proxy.ts';
+import { containerdRegistries, registriesSchema, registryIssues } from './registries.ts';
+import { CONTAINERD_RUNTIME } from './runtime.ts';
+import { tableOf, toml, tomlSchema } from './toml.ts';
+import { isAtLeast, minorOf } from './versions.ts';
 
-const SOCKET = 'unix:///run/containerd/containerd.sock';
 /** Kubernetes 1.35 is the last release that supports containerd 1.x. */
 const MINOR_THAT_NEEDS_2 = 36;
 const MINIMUM = '2.0.0';
@@ -19,6 +38,12 @@ const params = z.strictObject({
     .describe('upstream: the release files of containerd and runc; package: what the distribution ships'),
   version: releaseSchema.default('2.3.4').describe('For source upstream: containerd release'),
   sha256: sha256Schema.optional().describe('Digest of the containerd release file, for a version that is not known'),
+  static: z
+    .boolean()
+    .optional()
+    .describe(
+      'For source upstream: whether to take the files that need no C library; default: where that of the system is too old',
+    ),
   runc: releaseSchema.default('1.4.3').describe('For source upstream: runc release'),
   runcSha256: sha256Schema.optional().describe('Digest of the runc release file, for a version that is not known'),
   crictl: z
@@ -28,18 +53,40 @@ const params = z.strictObject({
   crictlSha256: sha256Schema.optional().describe('Digest of the crictl release file, for a version that is not known'),
   github: githubSchema,
   pauseImage: z.string().optional().describe('Image of the pause container; default: the one of the Kubernetes release'),
+  cgroupDriver: z
+    .enum(['systemd', 'cgroupfs'])
+    .default('systemd')
+    .describe('Who makes the cgroups of containers; kubelet must be told the same'),
+  snapshotter: z.string().optional().describe('Snapshotter of container images; default: overlayfs'),
+  selinux: z
+    .boolean()
+    .default(false)
+    .describe('Whether containers get SELinux labels of their own, which separates them from each other'),
+  imagePullProgressTimeout: z
+    .string()
+    .regex(/^(\d+(\.\d+)?(ns|us|ms|s|m|h))+$/, 'must be a duration such as 10m')
+    .optional()
+    .describe('A pull that brings nothing for so long is given up, such as 10m; default: containerd’s'),
   limitNofile: z
     .int()
     .positive()
     .optional()
     .describe('Open files per process of containerd and its containers; default: systemd’s'),
+  gvisor: gvisorSchema,
+  wasmShims: wasmShimsSchema,
+  registries: registriesSchema,
+  proxy: proxySchema,
+  settings: z
+    .union([z.string(), tomlSchema])
+    .optional()
+    .describe('More of config.toml: a table that is merged into ours, or TOML text that is added to it'),
 });
 
 type Params = z.output<typeof params>;
 
-/** The container runtime. */
+/** The container runtime: the role `containerd` of kubernetes-sigs/image-builder, every file of it pinned. */
 export const containerd = defineRecipe({
-  name: 'containerd',
+  name: CONTAINERD_RUNTIME.name,
   summary: 'containerd and runc with systemd cgroups, crictl',
   params,
   after: ['node'],
@@ -47,34 +94,47 @@ export const containerd = defineRecipe({
     ...(params.source === 'upstream'
       ? [
           ...releaseIssues(containerdRelease(context, params), 'recipes.containerd.sha256'),
-          ...releaseIssues(runcRelease(context, params), 'recipes.containerd.runcSha256'),
+          ...releaseIssues(runcOf(context, params), 'recipes.containerd.runcSha256'),
         ]
       : []),
     ...crictlReleases(context, params).flatMap((release) => releaseIssues(release, 'recipes.containerd.crictlSha256')),
     ...packageIssues(context, params),
     ...ageIssues(context, params),
+    ...gvisorIssues(context, params.gvisor),
+    ...wasmIssues(context, params.wasmShims),
+    ...registryIssues(params.registries, 'recipes.containerd.registries'),
+    ...proxyIssues(params.proxy, 'recipes.containerd.proxy'),
+    ...(params.selinux && !context.os.selinux
+      ? [{ path: 'recipes.containerd.selinux', message: `${context.os.title} has no SELinux`, hint: 'leave it out' }]
+      : []),
   ],
   packages: ({ os }, { source }) => {
-    if (source === 'package') return [{ name: 'containerd' }, { name: 'runc' }];
-    return os.selinux ? [{ name: 'container-selinux' }] : [];
+    // Amazon Linux 2 has container-selinux among its extras only.
+    const policy = os.selinux && !(isAmazon(os) && majorOf(os) < 2023) ? [{ name: 'container-selinux' }] : [];
+    if (source === 'package') return [{ name: 'containerd' }, { name: 'runc' }, ...policy];
+    return [{ name: os.family === 'debian' ? 'libseccomp2' : 'libseccomp' }, ...policy];
   },
   steps: (context, params) => [
     ...(params.source === 'upstream' ? installUpstream(context, params) : []),
+    ...installGvisor(context, params.gvisor),
+    ...installWasmShims(params.wasmShims, params.github),
     ...crictlReleases(context, params).map(
       (release): Action => ({ kind: 'unpack', download: releaseDownload(release), into: '/usr/local/bin', members: ['crictl'] }),
     ),
     linkCommands,
     { kind: 'directory', path: '/etc/containerd/conf.d' },
     { kind: 'directory', path: '/etc/containerd/certs.d' },
-    { kind: 'file', path: '/etc/containerd/config.toml', text: configToml(configVersion(params), pauseOf(context, params)) },
+    ...containerdRegistries(params.registries),
+    ...(params.gvisor === undefined
+      ? []
+      : [{ kind: 'file', path: RUNSC_CONFIG_PATH, text: toml(runscConfig(params.gvisor, params.cgroupDriver)) } as const]),
+    { kind: 'file', path: '/etc/containerd/config.toml', text: config(context, params) },
     { kind: 'file', path: '/etc/systemd/system/containerd.service.d/10-kib.conf', text: dropIn(params.limitNofile) },
-    {
-      kind: 'file',
-      path: '/etc/crictl.yaml',
-      text: `runtime-endpoint: ${SOCKET}\nimage-endpoint: ${SOCKET}\ntimeout: 10\n`,
-    },
-    { kind: 'service', unit: 'containerd.service', enabled: true, state: 'restarted' },
+    ...proxySteps(params.proxy, CONTAINERD_RUNTIME.unit),
+    crictlConfig(CONTAINERD_RUNTIME),
+    { kind: 'service', unit: CONTAINERD_RUNTIME.unit, enabled: true, state: 'restarted' },
   ],
+  seal: (_context, { proxy }) => proxySeal(proxy, CONTAINERD_RUNTIME.unit),
   checks: (context, params) => [
     {
       name: 'containerd/active',
@@ -93,9 +153,9 @@ export const containerd = defineRecipe({
     },
     {
       name: 'containerd/cgroups',
-      title: 'containers are in systemd cgroups',
+      title: `containers are in cgroups of ${params.cgroupDriver}`,
       script: sh`containerd config dump | grep SystemdCgroup`,
-      expect: { kind: 'matches', pattern: 'SystemdCgroup = true' },
+      expect: { kind: 'matches', pattern: `SystemdCgroup = ${params.cgroupDriver === 'systemd'}` },
       when: ['build', 'boot'],
     },
     {
@@ -105,77 +165,35 @@ export const containerd = defineRecipe({
       expect: { kind: 'equals', text: pauseOf(context, params) },
       when: ['build', 'boot'],
     },
-    {
-      name: 'containerd/crictl',
-      title: 'crictl talks to containerd',
-      script: sh`
-        grep -Fx ${`runtime-endpoint: ${SOCKET}`} /etc/crictl.yaml
-        if command -v crictl >/dev/null; then crictl version; else echo 'RuntimeName: containerd (crictl is not installed)'; fi
-      `,
-      expect: { kind: 'matches', pattern: '^RuntimeName: +containerd' },
-      when: ['build', 'boot'],
-    },
+    crictlCheck(CONTAINERD_RUNTIME),
+    ...(params.limitNofile === undefined ? [] : [limitCheck(params.limitNofile)]),
+    ...(params.imagePullProgressTimeout === undefined ? [] : [pullTimeoutCheck(params.imagePullProgressTimeout)]),
+    ...runtimeChecks(params.gvisor, params.wasmShims),
+    ...(params.proxy === undefined || params.proxy.keep ? [] : [noProxyCheck(CONTAINERD_RUNTIME.unit, CONTAINERD_RUNTIME.name)]),
   ],
   properties: (_context, { source, version }) => (source === 'upstream' ? { CONTAINERD_VERSION: version } : {}),
 });
 
-function containerdRelease({ arch }: RecipeContext, { version, sha256, github }: Params): Release {
-  return {
-    setting: 'recipes.containerd.version',
-    github,
-    project: 'containerd/containerd',
-    version,
-    file: `containerd-${version}-linux-${arch}.tar.gz`,
-    pins: CONTAINERD,
-    arch,
-    sha256,
-    why: 'containerd: runtime',
-  };
-}
-
-function runcRelease({ arch }: RecipeContext, { runc: version, runcSha256: sha256, github }: Params): Release {
-  return {
-    setting: 'recipes.containerd.runc',
-    github,
-    project: 'opencontainers/runc',
-    version,
-    file: `runc.${arch}`,
-    pins: RUNC,
-    arch,
-    sha256,
-    why: 'containerd: runc',
-  };
+function runcOf(context: RecipeContext, { runc: version, runcSha256: sha256, github }: Params): Release {
+  return runcRelease(context, { version, sha256, github });
 }
 
 /** None or one. Packages of pkgs.k8s.io bring crictl; an image of distribution packages asks for it if it wants it. */
-function crictlReleases({ arch, kubernetes }: RecipeContext, params: Params): readonly Release[] {
-  const isBrought = params.source === 'package' || kubernetes?.source === 'pkg';
-  const matching =
-    kubernetes === undefined ? undefined : [...CRICTL.keys()].find((v) => `v${v}`.startsWith(`${seriesOf(kubernetes.version)}.`));
-  const version = params.crictl ?? (isBrought ? 'off' : (matching ?? [...CRICTL.keys()][0] ?? 'off'));
+function crictlReleases(context: RecipeContext, params: Params): readonly Release[] {
+  const isBrought = params.source === 'package' || context.kubernetes?.source === 'pkg';
+  const version = params.crictl ?? (isBrought ? 'off' : (matchingCrictl(context) ?? 'off'));
   if (version === 'off') return [];
-  return [
-    {
-      setting: 'recipes.containerd.crictl',
-      github: params.github,
-      project: 'kubernetes-sigs/cri-tools',
-      version,
-      file: `crictl-v${version}-linux-${arch}.tar.gz`,
-      pins: CRICTL,
-      arch,
-      sha256: params.crictlSha256,
-      why: 'containerd: crictl',
-    },
-  ];
+  return [crictlRelease(context, { version, sha256: params.crictlSha256, github: params.github })];
 }
 
-function packageIssues({ os }: RecipeContext, { source }: Params) {
-  if (source !== 'package' || os.family !== 'rhel') return [];
+/** Photon's package leaves the shim out, and Enterprise Linux has no containerd. */
+function packageIssues({ os }: RecipeContext, { source }: Params): readonly Issue[] {
+  if (source !== 'package' || os.family === 'debian' || (isAmazon(os) && majorOf(os) >= 2023)) return [];
   const message = `${os.title} has no containerd package`;
   return [{ path: 'recipes.containerd.source', message, hint: 'use source: upstream' }];
 }
 
-function ageIssues({ os, kubernetes }: RecipeContext, { source, version }: Params) {
+function ageIssues({ os, kubernetes }: RecipeContext, { source, version }: Params): readonly Issue[] {
   if (kubernetes === undefined || minorOf(kubernetes.version) < MINOR_THAT_NEEDS_2) return [];
   const used = source === 'upstream' ? version : PACKAGED[`${os.distribution} ${os.version}`];
   if (used === undefined || isAtLeast(used, MINIMUM)) return [];
@@ -197,7 +215,7 @@ function installUpstream(context: RecipeContext, params: Params): readonly Actio
       into: '/usr/local',
       members: ['bin/containerd', 'bin/containerd-shim-runc-v2', 'bin/ctr'],
     },
-    { kind: 'download', download: releaseDownload(runcRelease(context, params)), path: '/usr/local/sbin/runc', mode: '0755' },
+    { kind: 'download', download: releaseDownload(runcOf(context, params)), path: '/usr/local/sbin/runc', mode: '0755' },
     { kind: 'file', path: '/usr/lib/systemd/system/containerd.service', text: UNIT },
   ];
 }
@@ -214,13 +232,26 @@ const linkCommands: Action = {
   timeoutMs: 60_000,
 };
 
+function config(context: RecipeContext, params: Params): string {
+  const table = configTable(configVersion(params), {
+    sandboxImage: pauseOf(context, params),
+    cgroupDriver: params.cgroupDriver,
+    selinux: params.selinux,
+    snapshotter: params.snapshotter,
+    imagePullProgressTimeout: params.imagePullProgressTimeout,
+    runtimes: extraRuntimes(params.gvisor, params.wasmShims),
+  });
+  const { settings } = params;
+  return configToml(table, settings === undefined || typeof settings === 'string' ? settings : tableOf(settings));
+}
+
 /** containerd 2.x reads versions 2 to 4, so that 2 fits a packaged containerd of any age. */
-function configVersion({ source, version }: Params): 2 | 3 {
+function configVersion({ source, version }: Params): ConfigVersion {
   return source === 'upstream' && isAtLeast(version, '2.0.0') ? 3 : 2;
 }
 
 function pauseOf({ kubernetes }: RecipeContext, { pauseImage: chosen }: Params): string {
-  return chosen ?? pauseImage(kubernetes?.version);
+  return chosen ?? pauseImage(kubernetes);
 }
 
 function versionCheck({ kubernetes }: RecipeContext, { source, version }: Params): Check {

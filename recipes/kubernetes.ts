@@ -2,19 +2,38 @@ import { pathToFileURL } from 'node:url';
 import {
   type Action,
   type Arch,
-  type Check,
   type Download,
   defineRecipe,
   type KubernetesSpec,
   kubernetesSchema,
   type OsDefinition,
   type RecipeContext,
-  raw,
   sh,
 } from '../src/core/index.ts';
 import { KUBEADM, KUBECTL, KUBELET } from './data/kubernetes.ts';
 import { KUBERNETES_KEY } from './data/kubernetes-key.ts';
-import { KUBELET_UNIT, kubeadmDropIn } from './kubernetes-files.ts';
+import {
+  blankCheck,
+  completionsCheck,
+  configDirCheck,
+  extraArgsCheck,
+  preflightChecks,
+  sizingCheck,
+  versionCheck,
+} from './kubernetes-checks.ts';
+import {
+  configDirDropIn,
+  KUBELET_CONFIG_DIR,
+  KUBELET_UNIT,
+  kubeadmDropIn,
+  PROFILE,
+  runtimeDropIn,
+  SIZING,
+  SIZING_DROP_IN,
+  SIZING_SCRIPT,
+} from './kubernetes-files.ts';
+import { kubernetesIssues } from './kubernetes-issues.ts';
+import { runtimeOf } from './runtime.ts';
 import { minorOf, seriesOf } from './versions.ts';
 
 const BINARIES = ['kubelet', 'kubeadm', 'kubectl'] as const;
@@ -27,43 +46,15 @@ const ENVIRONMENT_FILE: Readonly<Record<OsDefinition['family'], string>> = {
   rhel: '/etc/sysconfig/kubelet',
   photon: '/etc/sysconfig/kubelet',
 };
-const PREFLIGHT_TIMEOUT_MS = 180_000;
+const DROP_INS = '/etc/systemd/system/kubelet.service.d';
 
 /** kubelet, kubeadm and kubectl. Its parameters are the image's own `kubernetes` settings. */
 export const kubernetes = defineRecipe<KubernetesSpec>({
   name: 'kubernetes',
   summary: 'kubelet, kubeadm and kubectl of one release',
   params: kubernetesSchema,
-  after: ['node', 'containerd', 'cni'],
-  validate: (_context, { source, dir, version, repository }) => [
-    ...(source === 'dir' && dir?.startsWith('/') !== true
-      ? [
-          {
-            path: 'kubernetes.dir',
-            message: dir === undefined ? 'is required for source dir' : `must be an absolute path, got ${dir}`,
-            hint: 'the folder that holds release/v1.x.y/bin/linux/…',
-          },
-        ]
-      : []),
-    ...(source === 'pkg' && version.includes('-')
-      ? [
-          {
-            path: 'kubernetes.version',
-            message: `pkgs.k8s.io has no stable package of ${version}`,
-            hint: 'use kubernetes.source http',
-          },
-        ]
-      : []),
-    ...(source === 'pkg' && new URL(repository).username !== ''
-      ? [
-          {
-            path: 'kubernetes.repository',
-            message: 'holds a login, which every machine of the image could read',
-            hint: 'use kubernetes.source http or dir: this host fetches their files, and the login stays here',
-          },
-        ]
-      : []),
-  ],
+  after: ['node', 'containerd', 'crio', 'cni'],
+  validate: kubernetesIssues,
   repositories: (_context, { source, repository, repositoryKey, version }) => {
     if (source !== 'pkg') return [];
     const folder = `${repository.replace(/\/$/, '')}/core:/stable:/${seriesOf(version)}`;
@@ -77,21 +68,25 @@ export const kubernetes = defineRecipe<KubernetesSpec>({
       },
     ];
   },
-  packages: ({ os }, { source, version }) => {
+  packages: ({ os }, { source, version, packageVersion }) => {
     if (source !== 'pkg') return [];
     // The revision behind the hyphen counts rebuilds of the same release.
-    const exact = os.packageManager === 'apt' ? `${version.slice(1)}-*` : version.slice(1);
+    const exact = packageVersion ?? (os.packageManager === 'apt' ? `${version.slice(1)}-*` : version.slice(1));
     return PACKAGES.map((name) => (BINARIES.some((binary) => binary === name) ? { name, version: exact } : { name }));
   },
   steps: (context, params) => [
     ...(params.source === 'pkg' ? [] : installBinaries(context, params)),
     { kind: 'directory', path: '/etc/kubernetes/manifests' },
-    // dnf keeps them back by the repository's exclude, which an explicit upgrade lifts.
+    { kind: 'file', path: '/etc/kubernetes-version', text: `${params.version}\n` },
+    ...kubeletFiles(context, params),
+    { kind: 'file', path: '/etc/profile.d/kubernetes.sh', text: PROFILE },
+    ...(params.completions ? [writeCompletions] : []),
+    // Others keep them back by the repository's exclude, which an explicit upgrade lifts.
     ...(params.source === 'pkg' && context.os.packageManager === 'apt' ? [{ kind: 'hold', packages: PACKAGES } as const] : []),
     // Without kubeadm's configuration it would only restart for ever.
     { kind: 'service', unit: 'kubelet.service', enabled: true, state: 'stopped' },
   ],
-  checks: (_context, { version, preflight }) => [
+  checks: (context, { version, preflight, resourceSizing, kubeletConfig, kubeletExtraArgs, completions }) => [
     versionCheck('kubelet', sh`kubelet --version`, `Kubernetes ${version}`),
     versionCheck('kubeadm', sh`kubeadm version --output short`, version),
     versionCheck('kubectl', sh`kubectl version --client | sed -n 's/^Client Version: //p'`, version),
@@ -102,17 +97,27 @@ export const kubernetes = defineRecipe<KubernetesSpec>({
       expect: { kind: 'equals', text: 'enabled' },
       when: ['build', 'boot'],
     },
+    ...(isNodeOnBoot(context) ? [] : [blankCheck]),
     {
-      name: 'kubernetes/blank',
-      title: 'the node belongs to no cluster',
-      script: sh`ls -d /etc/kubernetes/*.conf /etc/kubernetes/pki /var/lib/kubelet/config.yaml 2>/dev/null || :`,
-      expect: { kind: 'equals', text: '' },
-      when: ['boot'],
+      name: 'kubernetes/version-file',
+      title: `/etc/kubernetes-version says ${version}`,
+      script: sh`cat /etc/kubernetes-version`,
+      expect: { kind: 'equals', text: version },
+      when: ['build', 'boot'],
     },
-    ...(preflight ? [preflightCheck(version)] : []),
+    ...(kubeletExtraArgs.length > 0 ? [extraArgsCheck(kubeletExtraArgs, ENVIRONMENT_FILE[context.os.family])] : []),
+    ...(resourceSizing || Object.keys(kubeletConfig).length > 0 ? [configDirCheck] : []),
+    ...(resourceSizing ? [sizingCheck] : []),
+    ...(completions ? [completionsCheck] : []),
+    ...preflightChecks(context, version, preflight && !isNodeOnBoot(context)),
   ],
   properties: (_context, { version, source }) => ({ KUBERNETES_SEMVER: version, KUBERNETES_SOURCE_TYPE: source }),
 });
+
+/** Whether the first boot itself makes a cluster of the machine, so that nothing of it is as kubeadm init wants it. */
+function isNodeOnBoot({ recipes }: RecipeContext): boolean {
+  return recipes.includes('kubevirt');
+}
 
 function installBinaries({ os, arch }: RecipeContext, params: KubernetesSpec): readonly Action[] {
   return [
@@ -125,7 +130,6 @@ function installBinaries({ os, arch }: RecipeContext, params: KubernetesSpec): r
       path: '/usr/lib/systemd/system/kubelet.service.d/10-kubeadm.conf',
       text: kubeadmDropIn(ENVIRONMENT_FILE[os.family]),
     },
-    { kind: 'file', path: ENVIRONMENT_FILE[os.family], text: 'KUBELET_EXTRA_ARGS=\n' },
     { kind: 'directory', path: '/var/lib/kubelet' },
   ];
 }
@@ -139,41 +143,47 @@ function binary(name: (typeof BINARIES)[number], arch: Arch, { source, url, dir 
   return pin === undefined ? { url: file, checksumUrl: `${file}.sha256`, why } : { url: file, sha256: pin, why };
 }
 
-function versionCheck(name: string, script: Check['script'], text: string): Check {
-  return {
-    name: `kubernetes/${name}`,
-    title: `${name} is ${text.replace(/^Kubernetes /, '')}`,
-    script,
-    expect: { kind: 'equals', text },
-    when: ['build', 'boot'],
-  };
+/** How kubelet is started and configured besides what kubeadm writes; in /etc, where no package update takes it back. */
+function kubeletFiles(context: RecipeContext, params: KubernetesSpec): readonly Action[] {
+  const { kubeletExtraArgs, kubeletConfig, resourceSizing, version } = params;
+  const runtime = runtimeOf(context);
+  const hasConfig = Object.keys(kubeletConfig).length > 0;
+  const header = { apiVersion: 'kubelet.config.k8s.io/v1beta1', kind: 'KubeletConfiguration' };
+  return [
+    {
+      kind: 'file',
+      path: ENVIRONMENT_FILE[context.os.family],
+      text: `KUBELET_EXTRA_ARGS=${kubeletExtraArgs.join(' ')}\n`,
+    },
+    ...(runtime === undefined ? [] : [file(`${DROP_INS}/20-kib-runtime.conf`, runtimeDropIn(runtime.unit))]),
+    ...(hasConfig || resourceSizing ? [file(`${DROP_INS}/20-kib-config-dir.conf`, configDirDropIn(minorOf(version)))] : []),
+    // kubelet reads every file of the folder whose name ends in .conf, as YAML, which JSON is; it wants one to be there.
+    ...(hasConfig
+      ? [file(`${KUBELET_CONFIG_DIR}/50-kib.conf`, `${JSON.stringify({ ...header, ...kubeletConfig }, undefined, 2)}\n`)]
+      : []),
+    ...(resourceSizing
+      ? [
+          { kind: 'directory', path: KUBELET_CONFIG_DIR } as const,
+          { kind: 'file', path: SIZING, text: SIZING_SCRIPT, mode: '0755' } as const,
+          file(`${DROP_INS}/20-kib-resource-sizing.conf`, SIZING_DROP_IN),
+        ]
+      : []),
+  ];
 }
 
-/** What kubeadm init looks at first. Images may be missing, and the machine of the verdict may be small; nothing else may be wrong. */
-function preflightCheck(version: string): Check {
-  // v1beta4 came with 1.31; nodeRegistration.imagePullPolicy is older.
-  const api = `kubeadm.k8s.io/${minorOf(version) >= 31 ? 'v1beta4' : 'v1beta3'}`;
-  return {
-    name: 'kubernetes/preflight',
-    title: 'kubeadm init would start here',
-    script: sh`
-      config=$(mktemp)
-      trap 'rm -f "$config"' EXIT
-      cat >"$config" <<'EOF'
-      apiVersion: ${raw(api)}
-      kind: InitConfiguration
-      nodeRegistration:
-        criSocket: unix:///run/containerd/containerd.sock
-        imagePullPolicy: Never
-      ---
-      apiVersion: ${raw(api)}
-      kind: ClusterConfiguration
-      kubernetesVersion: ${raw(version)}
-      EOF
-      kubeadm init phase preflight --config "$config" --ignore-preflight-errors=NumCPU,Mem
-    `,
-    expect: { kind: 'success' },
-    when: ['boot'],
-    timeoutMs: PREFLIGHT_TIMEOUT_MS,
-  };
+function file(path: string, text: string): Action {
+  return { kind: 'file', path, text };
 }
+
+const writeCompletions: Action = {
+  kind: 'exec',
+  title: 'write what bash needs to complete kubectl, kubeadm and crictl',
+  script: sh`
+    folder=/usr/share/bash-completion/completions
+    mkdir -p "$folder"
+    for command in kubectl kubeadm crictl; do
+      if command -v "$command" >/dev/null; then "$command" completion bash >"$folder/$command"; fi
+    done
+  `,
+  timeoutMs: 120_000,
+};

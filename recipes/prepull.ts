@@ -1,20 +1,33 @@
-import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
-import { type Action, type Check, defineRecipe, type KubernetesSpec, type RecipeContext, sh } from '../src/core/index.ts';
-
-const PULL_TIMEOUT_MS = 1_800_000;
-const ATTEMPTS = 3;
+import { type Action, type Check, defineRecipe, hostFile, lines, type RecipeContext, sh } from '../src/core/index.ts';
+import { imagesSchema, knownAs, readImageList } from './image-name.ts';
+import {
+  archiveSchema,
+  importActions,
+  listNames,
+  missing,
+  pullAction,
+  pullIssues,
+  pullPackages,
+  pullSettings,
+  STORE_TIMEOUT_MS,
+} from './pull.ts';
+import { type Runtime, runtimeOf } from './runtime.ts';
 
 const params = z.strictObject({
   kubeadmImages: z.boolean().default(true).describe('Whether to pull what kubeadm init needs, when the image has Kubernetes'),
-  images: z
-    .array(z.string().regex(/^[^/\s]+\.[^/\s]+\/\S+[:@]\S+$/, 'must be a full name such as docker.io/library/busybox:1.37'))
+  imageRepository: z
+    .string()
+    .regex(/^[\w.-]+(:\d+)?(\/[\w.-]+)*$/, 'must be a registry, with a path if it has one')
+    .optional()
+    .describe('Where kubeadm’s images are, as kubeadm init is told too; default: registry.k8s.io'),
+  images: imagesSchema.describe('Container images to pull; with a digest, exactly that one'),
+  lists: z
+    .array(hostFile({ text: true }))
     .default([])
-    .describe('Container images to pull, by full name'),
-  archives: z
-    .array(z.string().startsWith('/'))
-    .default([])
-    .describe('OCI or docker-save archives of this host to import, by absolute path'),
+    .describe('Files of this host that hold a JSON list of images, such as kubectl and jq make of a running cluster'),
+  archives: z.array(archiveSchema).default([]).describe('OCI or docker-save archives to import, which takes no registry'),
+  ...pullSettings,
 });
 
 type Params = z.output<typeof params>;
@@ -25,57 +38,43 @@ export const prepull = defineRecipe({
   summary: 'container images in the node image',
   params,
   optional: true,
-  after: ['containerd', 'kubernetes'],
-  validate: ({ recipes }) =>
-    recipes.includes('containerd')
-      ? []
-      : [{ path: 'recipes.prepull', message: 'needs containerd, which is left out', hint: 'remove it from without' }],
-  steps: ({ kubernetes }, params) => [
-    ...params.archives.flatMap(importArchive),
-    ...params.images.map(pull),
-    ...(kubernetes !== undefined && params.kubeadmImages ? [pullForKubeadm(kubernetes)] : []),
+  after: ['containerd', 'crio', 'kubernetes'],
+  validate: (context, { lists }) => [
+    ...pullIssues(context, 'prepull'),
+    ...lists.flatMap((list, index) => {
+      const read = readImageList(list);
+      return 'problem' in read ? [{ path: `lists.${index}`, message: read.problem }] : [];
+    }),
   ],
-  checks: (context, params) => imageChecks(context, params),
+  packages: (context) => pullPackages(context),
+  steps: (context, params) => {
+    const runtime = runtimeOf(context);
+    return runtime === undefined ? [] : fill(context, params, runtime);
+  },
+  checks: (context, params) => {
+    const runtime = runtimeOf(context);
+    return runtime === undefined ? [] : imageChecks(context, params, runtime);
+  },
 });
 
-function importArchive(path: string, index: number): readonly Action[] {
-  const archive = `/var/tmp/kib-image-${index}.tar`;
+function fill(context: RecipeContext, params: Params, runtime: Runtime): readonly Action[] {
+  const names = pulled(params);
+  const kubeadm = kubeadmList(context, params);
+  const lists = [...(names.length === 0 ? [] : [listNames(names)]), ...(kubeadm === undefined ? [] : [kubeadm])];
+  const what = [
+    ...(names.length === 0 ? [] : [`${names.length} container images`]),
+    ...(kubeadm === undefined ? [] : [`the images of Kubernetes ${context.kubernetes?.version}`]),
+  ];
   return [
-    { kind: 'download', download: { url: pathToFileURL(path).href, why: 'prepull: image archive' }, path: archive, mode: '0600' },
-    {
-      kind: 'exec',
-      title: `import ${path}`,
-      script: sh`
-        ctr --namespace k8s.io images import ${archive}
-        rm -f ${archive}
-      `,
-      timeoutMs: PULL_TIMEOUT_MS,
-    },
+    ...params.archives.flatMap((archive, index) => importActions(archive, runtime, index, 'prepull')),
+    ...(lists.length === 0 ? [] : [pullAction(`pull ${what.join(' and ')}`, lines(lists), runtime, params)]),
   ];
 }
 
-function pull(image: string): Action {
-  return {
-    kind: 'exec',
-    title: `pull ${image}`,
-    script: sh`ctr --namespace k8s.io images pull --hosts-dir /etc/containerd/certs.d ${image} >/dev/null`,
-    timeoutMs: PULL_TIMEOUT_MS,
-    attempts: ATTEMPTS,
-  };
-}
-
-function pullForKubeadm({ version }: KubernetesSpec): Action {
-  return {
-    kind: 'exec',
-    title: `pull the images of Kubernetes ${version}`,
-    script: sh`kubeadm config images pull --kubernetes-version ${version} --cri-socket unix:///run/containerd/containerd.sock`,
-    timeoutMs: PULL_TIMEOUT_MS,
-    attempts: ATTEMPTS,
-  };
-}
-
-function imageChecks({ kubernetes }: RecipeContext, { images, kubeadmImages }: Params): readonly Check[] {
-  const common = { expect: { kind: 'equals', text: '' }, when: ['build', 'boot'] } as const;
+function imageChecks(context: RecipeContext, params: Params, runtime: Runtime): readonly Check[] {
+  const images = [...new Set([...pulled(params), ...params.archives.flatMap((archive) => archive.images)])];
+  const kubeadm = kubeadmList(context, params);
+  const common = { expect: { kind: 'equals', text: '' }, when: ['build', 'boot'], timeoutMs: STORE_TIMEOUT_MS } as const;
   return [
     ...(images.length === 0
       ? []
@@ -84,26 +83,37 @@ function imageChecks({ kubernetes }: RecipeContext, { images, kubeadmImages }: P
             ...common,
             name: 'prepull/images',
             title: `${images.length} container images are there`,
-            script: sh`printf '%s\n' ${images} | sort | ${missing}`,
+            script: sh`${listNames(images.flatMap(knownAs))} | ${missing(runtime)}`,
           },
         ]),
-    ...(kubernetes === undefined || !kubeadmImages
+    ...(kubeadm === undefined
       ? []
       : [
           {
             ...common,
             name: 'prepull/kubeadm',
             title: 'the images of kubeadm are there',
-            script: sh`kubeadm config images list --kubernetes-version ${kubernetes.version} | sort | ${missing}`,
+            script: sh`
+              images=$(${kubeadm})
+              printf '%s\n' "$images" | ${missing(runtime)}
+            `,
           },
         ]),
   ];
 }
 
-/** Prints those names of its input that containerd does not have. */
-const missing = sh`{
-  have=$(mktemp)
-  ctr --namespace k8s.io images ls --quiet | sort >"$have"
-  comm -23 - "$have"
-  rm -f "$have"
-}`;
+/** What is pulled by name, each once; what an archive brings is not. */
+function pulled({ images, lists, archives }: Params): readonly string[] {
+  const listed = lists.flatMap((list) => {
+    const read = readImageList(list);
+    return 'names' in read ? read.names : [];
+  });
+  const brought = archives.flatMap((archive) => archive.images);
+  return [...new Set([...images, ...listed])].filter((name) => !brought.includes(name));
+}
+
+function kubeadmList({ kubernetes }: RecipeContext, { kubeadmImages, imageRepository }: Params) {
+  if (kubernetes === undefined || !kubeadmImages) return undefined;
+  const repository = imageRepository === undefined ? [] : ['--image-repository', imageRepository];
+  return sh`kubeadm config images list --kubernetes-version ${kubernetes.version} ${repository}`;
+}

@@ -6,6 +6,7 @@ import { type Format, kubernetesSchema, type Recipe, type RecipeContext } from '
 import { lower } from '../../src/plan/lower.ts';
 import { downloadsOf } from '../../src/plan/requirements.ts';
 import { expectGolden } from '../support/golden.ts';
+import { withFakeHostFiles } from '../support/host-files.ts';
 import { osOf, scriptsOf } from '../support/plan.ts';
 import { syntaxErrors } from '../support/shell.ts';
 
@@ -22,6 +23,8 @@ interface Case {
     readonly recipes: readonly string[];
     readonly driver?: string;
     readonly formats?: readonly Format[];
+    /** What the host files hold that `params` names, where it matters. */
+    readonly files?: Readonly<Record<string, string>>;
   };
   readonly params: Record<string, unknown>;
 }
@@ -37,12 +40,14 @@ function answer(recipe: Recipe, { context: given, params: input }: Case) {
     kubernetes: given.kubernetes === null ? undefined : kubernetesSchema.parse(given.kubernetes),
     recipes: given.recipes,
   };
-  const params = recipe.params.parse(input);
+  const params = withFakeHostFiles(recipe.params.parse(input), given.files);
   const actions = recipe.steps(context, params);
   const prepare = recipe.prepare?.(context, params);
   const seal = recipe.seal?.(context, params);
+  const packageSetup = recipe.packageSetup?.(context, params);
   return {
     problems: recipe.validate?.(context, params) ?? [],
+    ...(packageSetup === undefined ? {} : { packageSetup }),
     repositories: recipe.repositories?.(context, params) ?? [],
     packages: recipe.packages?.(context, params) ?? [],
     ...(prepare === undefined ? {} : { prepare }),

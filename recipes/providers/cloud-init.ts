@@ -1,0 +1,120 @@
+import { type Action, type Check, type RecipeContext, sh } from '../../src/core/index.ts';
+import type { Target } from './targets.ts';
+
+/** cloud-init's names of what each target has user data in (cloudinit.readthedocs.io, "Datasources"). */
+const DATASOURCES: Readonly<Partial<Record<Target, readonly string[]>>> = {
+  vmware: ['VMware', 'OVF'],
+  aws: ['Ec2'],
+  gcp: ['GCE'],
+};
+
+/** A seed of NoCloud or a config drive goes with every hypervisor; None ends the search. */
+const EVERYWHERE = ['NoCloud', 'ConfigDrive', 'None'];
+
+/** An image for certain clouds only looks nowhere else; one for QEMU or metal may be started by any of them, and looks as the system does. */
+export function datasourcesOf(targets: readonly Target[]): readonly string[] | undefined {
+  const certain = targets.map((target) => DATASOURCES[target]);
+  if (targets.length === 0 || certain.includes(undefined)) return undefined;
+  return [...new Set([...certain.flatMap((names) => names ?? []), ...EVERYWHERE])];
+}
+
+export interface CloudInitSettings {
+  readonly timestamps: boolean;
+  /** See ERROR_ON_USER_DATA_FAILURE in cloudinit/features.py. */
+  readonly ignoresUserDataFailure: boolean;
+}
+
+export function cloudInitActions(
+  { os }: RecipeContext,
+  targets: readonly Target[],
+  { timestamps, ignoresUserDataFailure }: CloudInitSettings,
+): readonly Action[] {
+  const datasources = datasourcesOf(targets);
+  return [
+    ...(datasources === undefined
+      ? []
+      : [
+          // After the distributions' own lists, before the one of the recipe cloud-init.
+          {
+            kind: 'file',
+            path: '/etc/cloud/cloud.cfg.d/93-kib-datasources.cfg',
+            text: `datasource_list: [${datasources.join(', ')}]\n`,
+          } as const,
+        ]),
+    ...(timestamps ? [{ kind: 'file', path: '/etc/cloud/cloud.cfg.d/94-kib-logging.cfg', text: LOGGING } as const] : []),
+    ...(ignoresUserDataFailure ? [goOn] : []),
+    ...(os.family === 'debian' ? [] : [enableUnits]),
+    { kind: 'mask', units: HYPERV[os.family] },
+  ];
+}
+
+/** Lines of what cloud-init runs, in /var/log/cloud-init-output.log with their time. awk(1) would hold them back until it has many. */
+const LOGGING = `output: {all: '| while IFS= read -r line; do printf "[%s] %s\\n" "$(date "+%Y-%m-%d %H:%M:%S")" "$line"; done | tee -a /var/log/cloud-init-output.log'}\n`;
+
+/**
+ * Cluster API's user data for AWS includes a file that only exists when its boot hook has run, which cloud-init takes for a failure. The setting is
+ * a constant of its source; distributions change it there.
+ */
+const goOn: Action = {
+  kind: 'exec',
+  title: 'have cloud-init go on when a part of user data cannot be read',
+  script: sh`
+    python=$(sed -n '1s/^#![[:space:]]*//p' "$(command -v cloud-init)")
+    file=$($python -c 'import cloudinit.features; print(cloudinit.features.__file__)')
+    sed -i 's/^ERROR_ON_USER_DATA_FAILURE = True$/ERROR_ON_USER_DATA_FAILURE = False/' "$file"
+    grep -qx 'ERROR_ON_USER_DATA_FAILURE = False' "$file"
+  `,
+  timeoutMs: 120_000,
+};
+
+/** Some systems come with a part of them disabled. Since 24.3 the second is called cloud-init-network. */
+const enableUnits: Action = {
+  kind: 'exec',
+  title: 'enable all of cloud-init',
+  script: sh`
+    for unit in cloud-init-local cloud-init cloud-init-network cloud-config cloud-final; do
+      if [ -e "/usr/lib/systemd/system/$unit.service" ]; then systemctl --no-reload enable "$unit.service"; fi
+    done
+  `,
+  timeoutMs: 120_000,
+};
+
+/** Guest services of Hyper-V, which none of the targets is. Ubuntu's, Debian's and Enterprise Linux's names. */
+const HYPERV: Readonly<Record<RecipeContext['os']['family'], readonly string[]>> = {
+  debian: [
+    ...['fcopy', 'kvp', 'vss'].map((name) => `hv-${name}-daemon.service`),
+    ...['fcopy', 'kvp', 'vss'].map((name) => `hyperv-daemons.hv-${name}-daemon.service`),
+  ],
+  rhel: ['hypervfcopyd.service', 'hypervkvpd.service', 'hypervvssd.service'],
+  photon: ['hv_fcopy_daemon.service', 'hv_kvp_daemon.service', 'hv_vss_daemon.service'],
+};
+
+export function cloudInitChecks(targets: readonly Target[], { ignoresUserDataFailure }: CloudInitSettings): readonly Check[] {
+  const datasources = datasourcesOf(targets);
+  return [
+    ...(datasources === undefined
+      ? []
+      : [
+          {
+            name: 'providers/datasources',
+            title: `cloud-init looks for ${datasources.join(', ')}`,
+            script: sh`cloud-id`,
+            expect: { kind: 'matches', pattern: `^(${datasources.join('|').toLowerCase()}|aws|gce|vmware)$` },
+            when: ['boot'],
+          } as const,
+        ]),
+    ...(ignoresUserDataFailure
+      ? [
+          {
+            name: 'providers/user-data',
+            title: 'cloud-init goes on when a part of user data cannot be read',
+            script: sh`
+              $(sed -n '1s/^#![[:space:]]*//p' "$(command -v cloud-init)") -c 'from cloudinit import features; print(features.ERROR_ON_USER_DATA_FAILURE)'
+            `,
+            expect: { kind: 'equals', text: 'False' },
+            when: ['build', 'boot'],
+          } as const,
+        ]
+      : []),
+  ];
+}

@@ -1,0 +1,84 @@
+import { z } from 'zod';
+import {
+  type Check,
+  type OsDefinition,
+  type PackageRepository,
+  type PackageRequest,
+  type RecipeContext,
+  sh,
+} from '../../src/core/index.ts';
+
+const UNITS = ['google-guest-agent.service', 'google-startup-scripts.service', 'google-shutdown-scripts.service'];
+
+export const gcpSchema = z.strictObject({
+  repository: z
+    .url({ protocol: /^https?$/ })
+    .default('https://packages.cloud.google.com')
+    .describe('On Enterprise Linux: what stands before /yum/repos/google-compute-engine-el9-x86_64-stable'),
+  repositoryKey: z
+    .string()
+    .regex(/^-----BEGIN PGP PUBLIC KEY BLOCK-----/, 'must be an armoured OpenPGP public key')
+    .optional()
+    .describe('On Enterprise Linux, required: the OpenPGP key, as text, that signs that repository'),
+});
+
+type GcpParams = z.output<typeof gcpSchema>;
+
+/** Debian and Ubuntu ship the guest environment themselves; Debian's is the agent and the login by OS Login. */
+const PACKAGES: Readonly<Record<string, readonly string[]>> = {
+  debian: ['google-guest-agent', 'google-compute-engine-oslogin'],
+  ubuntu: ['google-guest-agent', 'google-compute-engine', 'google-compute-engine-oslogin', 'google-osconfig-agent'],
+};
+
+/** Of Google's repository (cloud.google.com/compute/docs/images/install-guest-environment). */
+const GOOGLE = ['google-compute-engine', 'google-osconfig-agent'];
+
+function comesFromGoogle({ family, distribution }: OsDefinition): boolean {
+  return family === 'rhel' && distribution !== 'amzn';
+}
+
+export function gcpIssues({ os }: RecipeContext, { repositoryKey }: GcpParams) {
+  if (PACKAGES[os.distribution] !== undefined) return [];
+  if (!comesFromGoogle(os)) {
+    const message = `there is no guest environment of Google for ${os.title}`;
+    return [{ path: 'recipes.providers.targets', message, hint: 'use targets without gcp' }];
+  }
+  if (repositoryKey !== undefined) return [];
+  return [
+    {
+      path: 'recipes.providers.gcp.repositoryKey',
+      message: 'is needed for the guest environment on Enterprise Linux',
+      hint: 'paste https://packages.cloud.google.com/yum/doc/rpm-package-key.gpg',
+    },
+  ];
+}
+
+export function gcpRepositories(
+  { os, arch }: RecipeContext,
+  { repository, repositoryKey }: GcpParams,
+): readonly PackageRepository[] {
+  if (!comesFromGoogle(os) || repositoryKey === undefined) return [];
+  const name = `google-compute-engine-el${Number.parseInt(os.version, 10)}-${arch === 'amd64' ? 'x86_64' : 'aarch64'}-stable`;
+  return [
+    {
+      name: 'google-compute-engine',
+      title: 'Google Compute Engine',
+      key: repositoryKey,
+      rpm: { baseurl: `${repository.replace(/\/$/, '')}/yum/repos/${name}` },
+    },
+  ];
+}
+
+export function gcpPackages({ os }: RecipeContext): readonly PackageRequest[] {
+  return (PACKAGES[os.distribution] ?? GOOGLE).map((name) => ({ name }));
+}
+
+export const gcpChecks: readonly Check[] = [
+  {
+    name: 'providers/google-guest-agent',
+    title: 'the guest environment of Google starts with the machine',
+    script: sh`systemctl is-enabled ${UNITS}`,
+    expect: { kind: 'equals', text: UNITS.map(() => 'enabled').join('\n') },
+    when: ['build', 'boot'],
+  },
+];
