@@ -1,14 +1,18 @@
 import { lines, type PackageRepository, type PackageRequest, type PrimitiveAction, raw, type Sh, sh } from '../core/index.ts';
+import { changeAptSources, restoreAptSources } from './apt-sources.ts';
 import { withUnitsAtTheEnd } from './apt-units.ts';
 import type { PackageManagerSeam } from './package-manager.ts';
 import { installTitle } from './package-titles.ts';
+import { listAptVersions, orListVersions } from './package-versions.ts';
 
 // Options are apt.conf(5) settings. A configuration file that we wrote before its package came stays (confold); nothing is ever asked.
 const APT_GET = raw(
   [
     'apt-get --yes --quiet',
-    '-o DPkg::Lock::Timeout=600 -o DPkg::Use-Pty=0',
-    '-o Acquire::Retries=3 -o Acquire::Languages=none -o Acquire::PDiffs=false',
+    '-o DPkg::Lock::Timeout=300 -o DPkg::Use-Pty=0',
+    // A server that does not answer is given up after a minute and a half (15 seconds, six times).
+    '-o Acquire::Retries=2 -o Acquire::http::Timeout=15 -o Acquire::https::Timeout=15',
+    '-o Acquire::Languages=none -o Acquire::PDiffs=false',
     '-o DPkg::Options::=--force-confdef -o DPkg::Options::=--force-confold',
     // A build that is cut short is thrown away, so dpkg need not sync every file; the clean shutdown syncs them all.
     '-o DPkg::Options::=--force-unsafe-io',
@@ -23,17 +27,10 @@ const INSTALL_TIMEOUT_MS = 1_800_000;
 
 /** apt of Debian and Ubuntu. */
 export const apt: PackageManagerSeam = {
-  transaction: (repositories, packages, settledLater) => [
+  transaction: ({ repositories, packages, settledLater, upgrade }) => [
     ...repositories.flatMap(addRepository),
-    update,
-    {
-      kind: 'exec',
-      title: installTitle(packages.map(({ name }) => name)),
-      script: lines([ENVIRONMENT, withUnitsAtTheEnd(install(packages.map(spec)), settledLater)]),
-      timeoutMs: INSTALL_TIMEOUT_MS,
-      attempts: NETWORK_ATTEMPTS,
-      packages: true,
-    },
+    ...(packages.length > 0 || upgrade || repositories.length > 0 ? [update] : []),
+    ...(packages.length === 0 && !upgrade ? [] : [change(packages, settledLater, upgrade)]),
   ],
   install: (packages) => [
     {
@@ -46,7 +43,7 @@ export const apt: PackageManagerSeam = {
             ${APT_GET} -o APT::Update::Error-Mode=any update
           fi
         `,
-        withUnitsAtTheEnd(install(packages), []),
+        withUnitsAtTheEnd(aptGet('install', packages), []),
       ]),
       timeoutMs: INSTALL_TIMEOUT_MS,
       attempts: NETWORK_ATTEMPTS,
@@ -57,11 +54,31 @@ export const apt: PackageManagerSeam = {
     { kind: 'exec', title: `hold ${packages.join(', ')}`, script: sh`apt-mark hold ${packages}`, timeoutMs: 60_000 },
   ],
   holdNeeds: [],
+  changeSources: changeAptSources,
+  restoreSources: restoreAptSources,
 };
 
+/** A full upgrade takes packages to install as well (apt-get(8)), and is one transaction with them. */
+function change(packages: readonly PackageRequest[], settledLater: readonly string[], upgrade: boolean): PrimitiveAction {
+  const names = packages.map(({ name }) => name);
+  // Who asks for a version gets it, also when the base has a newer one.
+  const isPinned = packages.some(({ version }) => version !== undefined);
+  const options = isPinned ? ['--allow-downgrades'] : [];
+  const command = aptGet(upgrade ? 'dist-upgrade' : 'install', [...options, ...packages.map(spec)]);
+  const upgradeTitle = names.length === 0 ? 'upgrade all packages' : `upgrade all packages, ${installTitle(names)}`;
+  return {
+    kind: 'exec',
+    title: upgrade ? upgradeTitle : installTitle(names),
+    script: lines([ENVIRONMENT, withUnitsAtTheEnd(orListVersions(command, packages, listAptVersions), settledLater)]),
+    timeoutMs: INSTALL_TIMEOUT_MS,
+    attempts: NETWORK_ATTEMPTS,
+    packages: true,
+  };
+}
+
 /** See withUnitsAtTheEnd for the search path. */
-function install(packages: readonly string[]): Sh {
-  return sh`${APT_GET} -o DPkg::Path="$dpkg_path" --no-install-recommends install ${packages}`;
+function aptGet(command: 'install' | 'dist-upgrade', packages: readonly string[]): Sh {
+  return sh`${APT_GET} -o DPkg::Path="$dpkg_path" --no-install-recommends ${command} ${packages}`;
 }
 
 const update: PrimitiveAction = {

@@ -1,38 +1,40 @@
-import { type PackageRepository, type PackageRequest, type PrimitiveAction, raw, sh } from '../core/index.ts';
+import { lines, type PrimitiveAction, raw, type Sh, sh } from '../core/index.ts';
 import type { PackageManagerSeam } from './package-manager.ts';
 import { installTitle } from './package-titles.ts';
+import { listRpmVersions, orListVersions } from './package-versions.ts';
+import { waitForRpmLock } from './rpm-lock.ts';
+import { addRpmRepository, hasExclude, rpmSpec, YUM_REPOS } from './rpm-repository.ts';
+import { changeRpmSources, restoreRpmSources } from './rpm-sources.ts';
 
-// Options of dnf.conf(5), version 4, which Enterprise Linux 9 and 10 have. Rebuilding packages from deltas takes longer than fetching them.
+// Options of dnf.conf(5), version 4, which Enterprise Linux 8 to 10 and Amazon Linux 2023 have. Rebuilding packages from deltas takes longer
+// than fetching them. A server that does not answer is given up after a minute and a half, three times in all.
 const DNF = raw(
-  'dnf --assumeyes --setopt=install_weak_deps=False --setopt=retries=10 --setopt=deltarpm=False --setopt=max_parallel_downloads=10',
+  'dnf --assumeyes --setopt=install_weak_deps=False --setopt=timeout=20 --setopt=retries=2 --setopt=exit_on_lock=True --setopt=deltarpm=False --setopt=max_parallel_downloads=10',
 );
 
 const NETWORK_ATTEMPTS = 3;
 const INSTALL_TIMEOUT_MS = 1_800_000;
 
-/** dnf of Enterprise Linux. */
+/** dnf of Enterprise Linux and Amazon Linux 2023. */
 export const dnf: PackageManagerSeam = {
-  transaction: (repositories, packages) => [
-    ...repositories.flatMap(addRepository),
-    {
-      kind: 'exec',
-      title: installTitle(packages.map(({ name }) => name)),
-      script: sh`${DNF} ${repositories.filter(hasExclude).map(({ name }) => `--disableexcludes=${name}`)} install ${packages.map(spec)}`,
-      timeoutMs: INSTALL_TIMEOUT_MS,
-      attempts: NETWORK_ATTEMPTS,
-      packages: true,
-    },
-  ],
-  install: (packages) => [
-    {
-      kind: 'exec',
-      title: installTitle(packages),
-      script: sh`${DNF} install ${packages}`,
-      timeoutMs: INSTALL_TIMEOUT_MS,
-      attempts: NETWORK_ATTEMPTS,
-      packages: true,
-    },
-  ],
+  transaction: ({ repositories, packages, upgrade }) => {
+    const lifted = repositories.filter(hasExclude).map(({ name }) => `--disableexcludes=${name}`);
+    return [
+      ...repositories.flatMap((repository) => addRpmRepository(repository)),
+      ...(upgrade ? [run('upgrade all packages', sh`${DNF} upgrade`)] : []),
+      ...(packages.length === 0
+        ? []
+        : [
+            run(
+              installTitle(packages.map(({ name }) => name)),
+              orListVersions(sh`${DNF} ${lifted} install ${packages.map(rpmSpec)}`, packages, (names) =>
+                listRpmVersions('dnf --quiet --cacheonly --showduplicates --disableexcludes=all', names),
+              ),
+            ),
+          ]),
+    ];
+  },
+  install: (packages) => [run(installTitle(packages), sh`${DNF} install ${packages}`)],
   hold: (packages) => [
     {
       kind: 'exec',
@@ -43,38 +45,17 @@ export const dnf: PackageManagerSeam = {
     },
   ],
   holdNeeds: ['python3-dnf-plugin-versionlock'],
+  changeSources: (setup) => changeRpmSources(YUM_REPOS, setup),
+  restoreSources: (setup) => restoreRpmSources(YUM_REPOS, setup),
 };
 
-/** One dnf.conf(5) repository. Its key is in the image, so it is never fetched from where the packages come from. */
-function addRepository(repository: PackageRepository): readonly PrimitiveAction[] {
-  const { name, title, key, rpm } = repository;
-  if (rpm === undefined) return [];
-  const keyFile = `/etc/pki/rpm-gpg/RPM-GPG-KEY-${name}`;
-  const config = [
-    `[${name}]`,
-    `name=${title}`,
-    `baseurl=${rpm.baseurl}`,
-    `enabled=1`,
-    `gpgcheck=1`,
-    `gpgkey=file://${keyFile}`,
-    ...(hasExclude(repository) ? [`exclude=${rpm.exclude?.join(' ')}`] : []),
-  ];
-  const put = { kind: 'put', mode: '0644', owner: 'root:root' } as const;
-  return [
-    { ...put, title: `trust the key of ${title}`, path: keyFile, content: { kind: 'text', text: `${key.trimEnd()}\n` } },
-    {
-      ...put,
-      title: `add the repository ${title}`,
-      path: `/etc/yum.repos.d/${name}.repo`,
-      content: { kind: 'text', text: `${config.join('\n')}\n` },
-    },
-  ];
-}
-
-function hasExclude({ rpm }: PackageRepository): boolean {
-  return (rpm?.exclude?.length ?? 0) > 0;
-}
-
-function spec({ name, version }: PackageRequest): string {
-  return version === undefined ? name : `${name}-${version}`;
+function run(title: string, command: Sh): PrimitiveAction {
+  return {
+    kind: 'exec',
+    title,
+    script: lines([waitForRpmLock, command]),
+    timeoutMs: INSTALL_TIMEOUT_MS,
+    attempts: NETWORK_ATTEMPTS,
+    packages: true,
+  };
 }

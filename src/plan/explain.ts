@@ -9,6 +9,7 @@ import {
   type PreviewLine,
   quote,
   type Requirement,
+  type SecretRef,
   sha256,
 } from '../core/index.ts';
 
@@ -58,7 +59,11 @@ function indent(lines: readonly string[]): readonly string[] {
 function base(source: BaseSource): readonly string[] {
   switch (source.kind) {
     case 'cloud-image':
-      return [`cloud image ${source.url} (${source.format})`, ...checksum(source.checksum)];
+      return [
+        `cloud image ${source.url} (${source.format})`,
+        ...(source.archives ?? []).map((url) => `once it is gone, ${url}`),
+        ...checksum(source.checksum),
+      ];
     case 'ami':
       return [`Amazon machine image ${Object.values(source.ami).join(' ')}`];
     case 'template':
@@ -95,7 +100,8 @@ function preview({ title, argv }: PreviewLine): readonly string[] {
   return [`# ${title}`, argv.map(quote).join(' ')];
 }
 
-function requirement({ url, sha256: hex, checksumUrl, why }: Requirement): readonly string[] {
+function requirement({ url, sha256: hex, sha512, checksumUrl, why }: Requirement): readonly string[] {
+  if (hex === undefined && sha512 !== undefined) return [url, `  sha512 ${sha512}; for ${why}`];
   const digest = hex ?? (checksumUrl === undefined ? 'computed from the file' : `from ${checksumUrl}`);
   return [url, `  sha256 ${digest}; for ${why}`];
 }
@@ -112,7 +118,7 @@ function action(planned: PlannedAction): readonly string[] {
 export function actionBody(planned: PlannedAction, shownLines: number): readonly string[] {
   switch (planned.kind) {
     case 'exec':
-      return planned.script.masked.split('\n');
+      return [...variables(planned), ...planned.script.masked.split('\n')];
     case 'put': {
       const target = `${planned.path} ${planned.mode} ${planned.owner}`;
       if (planned.content.kind === 'download') return [`${target}, from ${planned.content.url}`];
@@ -120,9 +126,23 @@ export function actionBody(planned: PlannedAction, shownLines: number): readonly
     }
     case 'reboot':
       return planned.unless === undefined ? [] : ['not when this succeeds', ...planned.unless.masked.split('\n')];
+    case 'breakpoint':
+      return planned.message.split('\n');
     case 'custom':
       return [planned.key];
   }
+}
+
+function variables({ environment = {}, secrets = {} }: Extract<PlannedAction, { kind: 'exec' }>): readonly string[] {
+  return [
+    ...Object.entries(environment).map(([name, value]) => `${name}=${quote(value)}`),
+    ...Object.entries(secrets).map(([name, ref]) => `${name}=*** (${sourceOf(ref)})`),
+  ];
+}
+
+function sourceOf(ref: SecretRef): string {
+  if ('env' in ref) return `variable ${ref.env}`;
+  return 'file' in ref ? `file ${ref.file}` : `printed by ${ref.command.map(quote).join(' ')}`;
 }
 
 function contentOf(text: string, shownLines: number): readonly string[] {

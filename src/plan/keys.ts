@@ -52,7 +52,9 @@ export function actionInputs(
   const installs = actions.some((action) => action.kind === 'exec' && action.packages === true);
   return [
     ...(installs && facts.repositories !== undefined ? [repositories(facts.repositories)] : []),
-    ...actions.map((action) => ({ name: action.id, digest: digest(hashed(action, requirements)) })),
+    ...actions
+      .filter(({ kind }) => kind !== 'breakpoint')
+      .map((action) => ({ name: action.id, digest: digest(hashed(action, requirements)) })),
   ];
 }
 
@@ -82,6 +84,12 @@ function baseIdentity(base: BaseSource, digests: ReadonlyMap<string, string>): u
   }
 }
 
+/** What stands for the bytes of a download: the digest that is known of them, else where they come from. */
+function digestKey(url: string, requirement: Requirement | undefined): Readonly<Record<string, string>> {
+  if (requirement?.sha256 !== undefined) return { sha256: requirement.sha256 };
+  return requirement?.sha512 === undefined ? { url } : { sha512: requirement.sha512 };
+}
+
 /** What counts of an action: not its title, its deadline, how often it is tried, or where from its bytes come. */
 function hashed(action: PlannedAction, requirements: readonly Requirement[]): unknown {
   switch (action.kind) {
@@ -91,6 +99,7 @@ function hashed(action: PlannedAction, requirements: readonly Requirement[]): un
         script: action.script.masked,
         environment: action.environment,
         secrets: action.secrets,
+        exitCodes: action.exitCodes,
       };
     case 'put': {
       const { kind, content, path, mode, owner } = action;
@@ -98,7 +107,7 @@ function hashed(action: PlannedAction, requirements: readonly Requirement[]): un
       const requirement = requirements.find(({ url }) => url === content.url);
       return {
         kind,
-        ...(requirement?.sha256 === undefined ? { url: content.url } : { sha256: requirement.sha256 }),
+        ...digestKey(content.url, requirement),
         path,
         mode,
         owner,
@@ -106,6 +115,8 @@ function hashed(action: PlannedAction, requirements: readonly Requirement[]): un
     }
     case 'reboot':
       return { kind: action.kind, unless: action.unless?.masked };
+    case 'breakpoint':
+      return undefined;
     case 'custom':
       return { kind: action.kind, key: action.key };
   }

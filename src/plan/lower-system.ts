@@ -54,7 +54,12 @@ export function lowerSysctl({ name, values }: Helper<'sysctl'>): readonly Primit
     {
       kind: 'exec',
       title: `apply ${path}`,
-      script: sh`/usr/lib/systemd/systemd-sysctl --strict ${path}`,
+      // --strict came with systemd 245, and 18.04 of Ubuntu has /lib apart from /usr/lib.
+      script: sh`
+        apply=/usr/lib/systemd/systemd-sysctl
+        if [ ! -x "$apply" ]; then apply=/lib/systemd/systemd-sysctl; fi
+        if "$apply" --strict --help >/dev/null 2>&1; then "$apply" --strict ${path}; else "$apply" ${path}; fi
+      `,
       timeoutMs: 60_000,
     },
   ];

@@ -9,6 +9,7 @@ export function lower(action: Action, os: OsDefinition): readonly PrimitiveActio
     case 'exec':
     case 'put':
     case 'reboot':
+    case 'breakpoint':
     case 'custom':
       return [action];
     case 'file':

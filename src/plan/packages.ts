@@ -4,19 +4,26 @@ import {
   type OsDefinition,
   type PackageRepository,
   type PackageRequest,
+  type PackageSetup,
   type PrimitiveAction,
   type RecipeContext,
 } from '../core/index.ts';
+import { rebootIntoNewKernel } from './kernel.ts';
 import { packageManagers } from './package-manager.ts';
 import type { ChosenRecipe } from './resolved.ts';
 
 export interface PackagesPlan {
   readonly repositories: readonly PackageRepository[];
+  readonly setup: PackageSetup | undefined;
+  /** What comes before everything else, recipes' `prepare` too. */
+  readonly before: readonly PrimitiveAction[];
   readonly actions: readonly PrimitiveAction[];
+  /** What takes back what `before` did. */
+  readonly after: readonly PrimitiveAction[];
 }
 
 /**
- * The `packages` layer: every recipe's repositories and packages in one transaction. Empty when nobody wants any. Throws
+ * The `packages` layer: every recipe's repositories and packages in one transaction. Nothing when nobody wants any. Throws
  * KIB_RECIPE_INVALID when recipes contradict each other.
  */
 export function planPackages(chosen: readonly ChosenRecipe[], context: RecipeContext): PackagesPlan {
@@ -29,10 +36,36 @@ export function planPackages(chosen: readonly ChosenRecipe[], context: RecipeCon
   const needed = isHolding ? manager.holdNeeds.map((name) => ({ name })) : [];
   const issues: ConfigIssue[] = [];
   const packages = mergeRequests([...requests, ...needed], issues);
+  const setups = chosen.flatMap(({ recipe, params }) => recipe.packageSetup?.(context, params) ?? []);
+  if (setups.length > 1) issues.push({ path: 'recipes', message: 'more than one says how packages are installed' });
+  const [setup] = setups;
   const distinct = mergeRepositories(repositories, context.os, issues);
   if (issues.length > 0) throw configError(issues, 'KIB_RECIPE_INVALID');
-  const isEmpty = packages.length === 0 && distinct.length === 0;
-  return { repositories: distinct, actions: isEmpty ? [] : manager.transaction(distinct, packages, settledLater) };
+  const upgrade = setup?.upgrade === true;
+  return {
+    repositories: distinct,
+    setup,
+    before: setup === undefined ? [] : manager.changeSources(setup),
+    actions: [
+      ...manager.transaction({ repositories: distinct, packages, settledLater, upgrade }),
+      ...(upgrade ? [rebootIntoNewKernel] : []),
+    ],
+    after: setup === undefined ? [] : manager.restoreSources(setup),
+  };
+}
+
+/** The actions with the variables of a package setup for those that install packages. */
+export function withPackageEnvironment(
+  actions: readonly PrimitiveAction[],
+  setup: PackageSetup | undefined,
+): readonly PrimitiveAction[] {
+  const environment = setup?.environment;
+  if (environment === undefined) return actions;
+  return actions.map((action) =>
+    action.kind === 'exec' && action.packages === true
+      ? { ...action, environment: { ...environment, ...action.environment } }
+      : action,
+  );
 }
 
 /** One request per package, by name, so that the order of recipes does not change the layer's key. */

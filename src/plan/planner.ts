@@ -6,6 +6,7 @@ import {
   configError,
   type Download,
   type Layer,
+  type Place,
   type PlannedAction,
   type PrimitiveAction,
   type RecipeContext,
@@ -14,14 +15,14 @@ import { actionInputs, bootInputs, type KeyFacts, layerKey } from './keys.ts';
 import { lower } from './lower.ts';
 import { machineOf } from './machine.ts';
 import { orderRecipes, SEAL } from './order.ts';
-import { planPackages } from './packages.ts';
-import { planProvision } from './provision.ts';
+import { planPackages, withPackageEnvironment } from './packages.ts';
+import { layerOf, PROVISION, planProvision } from './provision.ts';
 import { recipeContext } from './recipe-context.ts';
 import { downloadsOf, requirementsOf } from './requirements.ts';
 import type { ChosenRecipe, ResolvedImage } from './resolved.ts';
 
 /** Layers that are nobody's recipe. */
-const RESERVED = ['boot', 'packages', 'provision'];
+const RESERVED = ['boot', 'packages', PROVISION];
 
 /** A layer before it has a key. */
 interface Part {
@@ -48,20 +49,32 @@ export function planBuild(
   const steps = new Map(ordered.map(({ recipe, params }) => [recipe.name, recipe.steps(context, params)]));
   const prepare = ordered.flatMap(({ recipe, params }) => recipe.prepare?.(context, params) ?? []);
   const takenBack = ordered.toReversed().flatMap(({ recipe, params }) => recipe.seal?.(context, params) ?? []);
-  const provision = planProvision(image);
+  const provision = planProvision({ ...image, recipes: ordered });
   const downloads: readonly Download[] = [
     ...[prepare, takenBack, ...steps.values()].flatMap(downloadsOf),
     ...provision.downloads,
   ];
   const requirements = requirementsOf(downloads, digests);
-  const lowered = (name: string) => lowerAll(steps.get(name) ?? [], context);
   const packages = planPackages(ordered, context);
+  const lowered = (actions: readonly Action[]) => withPackageEnvironment(lowerAll(actions, context), packages.setup);
+  const own = (at: Place): Part => ({ name: layerOf({ at }), actions: provision.at(at) });
   const parts: readonly Part[] = [
-    { name: 'packages', actions: [...lowerAll(prepare, context), ...packages.actions] },
-    ...recipes.map(({ recipe: { name } }) => ({ name, actions: lowered(name) })),
-    { name: 'provision', actions: provision.actions },
+    own('before-packages'),
+    { name: 'packages', actions: [...packages.before, ...lowered(prepare), ...lowered(packages.actions)] },
+    own('after-packages'),
+    own('before-recipes'),
+    ...recipes.flatMap(({ recipe: { name } }) => [
+      { name, actions: lowered(steps.get(name) ?? []) },
+      { name: layerOf({ after: name }), actions: provision.after(name) },
+    ]),
+    own('after-recipes'),
   ];
-  const seal = named({ name: SEAL, actions: [...lowerAll(takenBack, context), ...lowered(SEAL)] });
+  const sealing = lowered(steps.get(SEAL) ?? []);
+  const removesLogin = sealing.slice(-1);
+  const seal = named({
+    name: SEAL,
+    actions: [...lowered(takenBack), ...packages.after, ...sealing.slice(0, -1), ...provision.at('after-seal'), ...removesLogin],
+  });
   requireDeclared([...parts, { name: SEAL, actions: seal }], downloads);
 
   const machine = machineOf(image);
@@ -88,9 +101,15 @@ export function planBuild(
         [boot],
       ),
     repositories: packages.repositories,
+    ...(packages.setup === undefined ? {} : { packageSetup: packages.setup }),
     checks: checksOf(ordered, context),
     seal,
-    exports: image.exporters.map(({ exporter, options }) => ({ format: exporter.format, options })),
+    exports: [
+      ...image.exporters.map(({ exporter, options }) => ({ format: exporter.format, options })),
+      ...image.spec.formats
+        .filter((format) => format === 'ami' || format === 'template')
+        .map((format) => ({ format, options: {} })),
+    ],
     requirements,
     properties: Object.assign(
       { DISTRO_NAME: image.os.distribution, DISTRO_VERSION: image.os.version, DISTRO_ARCH: image.spec.arch },
@@ -102,7 +121,7 @@ export function planBuild(
 function requireSound(ordered: readonly ChosenRecipe[], context: RecipeContext, orderIssues: readonly ConfigIssue[]): void {
   const { recipes } = context;
   const issues: ConfigIssue[] = [...orderIssues];
-  for (const name of RESERVED.filter((name) => recipes.includes(name))) {
+  for (const name of recipes.filter((name) => RESERVED.includes(name) || name.startsWith(`${PROVISION}-`))) {
     issues.push({ path: 'recipes', message: `a recipe cannot be called ${name}`, hint: 'that is the name of a layer' });
   }
   for (const name of recipes.filter((name, index) => recipes.indexOf(name) !== index)) {

@@ -1,78 +1,72 @@
-import { pathToFileURL } from 'node:url';
-import { configError, type Download, KibError, lines, type PrimitiveAction, type ProvisionStep, raw, sh } from '../core/index.ts';
-import type { HostFile, ResolvedImage } from './resolved.ts';
+import { configError, type Download, type Place, type PrimitiveAction, type ProvisionStep } from '../core/index.ts';
+import { fits } from './condition.ts';
+import { SEAL } from './order.ts';
+import { planStep } from './provision-steps.ts';
+import type { ResolvedImage } from './resolved.ts';
 
 export interface ProvisionPlan {
-  readonly actions: readonly PrimitiveAction[];
   readonly downloads: readonly Download[];
+  at(place: Place): readonly PrimitiveAction[];
+  after(recipe: string): readonly PrimitiveAction[];
 }
 
-const REBOOT_TIMEOUT_MS = 600_000;
+/** What a step may stand next to. */
+type Spot = { readonly at: Place } | { readonly after: string };
 
-/** The user's own steps as actions. */
-export function planProvision({ spec, provisionFiles }: Pick<ResolvedImage, 'spec' | 'provisionFiles'>): ProvisionPlan {
-  const plans = spec.provision.map((step, index) => planStep(step, index, provisionFiles));
-  return { actions: plans.flatMap(({ actions }) => actions), downloads: plans.flatMap(({ downloads }) => downloads) };
+/** Name of the layer that holds the steps of a place; those of `after-seal` are part of the seal. */
+export function layerOf(spot: Spot): string {
+  if ('after' in spot) return `${PROVISION}-after-${spot.after}`;
+  return spot.at === DEFAULT ? PROVISION : `${PROVISION}-${spot.at}`;
 }
 
-function planStep(step: ProvisionStep, index: number, files: ResolvedImage['provisionFiles']): ProvisionPlan {
-  if ('reboot' in step) return { actions: [{ kind: 'reboot', title: 'reboot', timeoutMs: REBOOT_TIMEOUT_MS }], downloads: [] };
-  if ('file' in step) return planFile(step, hostFile(files, step.file, `provision[${index}].file`));
-  const limits = { timeoutMs: step.timeoutSeconds * 1000, attempts: step.attempts };
-  if ('script' in step) {
-    const title = step.name ?? `run ${step.script}`;
-    return planScript(
-      title,
-      `/var/tmp/kib-provision-${index}`,
-      hostFile(files, step.script, `provision[${index}].script`),
-      limits,
-    );
-  }
+const DEFAULT: Place = 'after-recipes';
+export const PROVISION = 'provision';
+
+/** The user's own steps as actions, by where they stand. Throws KIB_CONFIG_INVALID for one that cannot stand where it says. */
+export function planProvision(image: Omit<ResolvedImage, 'driver' | 'exporters'>): ProvisionPlan {
+  const issues = provisionIssues(image).map(({ index, key, ...rest }) => ({ path: `provision[${index}].${key}`, ...rest }));
+  if (issues.length > 0) throw configError(issues);
+  const planned = image.spec.provision.flatMap((step, index) =>
+    fits(step.when, image) ? [{ layer: layerOf(spotOf(step)), ...planStep(step, index, image) }] : [],
+  );
+  const actionsOf = (name: string) => planned.flatMap(({ layer, actions }) => (layer === name ? actions : []));
   return {
-    actions: [{ kind: 'exec', title: step.name ?? firstLine(step.shell), script: raw(step.shell), ...limits }],
-    downloads: [],
+    downloads: planned.flatMap(({ downloads }) => downloads),
+    at: (place) => actionsOf(layerOf({ at: place })),
+    after: (recipe) => actionsOf(layerOf({ after: recipe })),
   };
 }
 
-function planFile(step: Extract<ProvisionStep, { file: string }>, file: HostFile): ProvisionPlan {
-  const download = { url: pathToFileURL(file.path).href, sha256: file.sha256, why: `provision: ${step.file}` };
-  const { to: path, owner } = step;
-  const mode = step.mode.padStart(4, '0');
-  const content = { kind: 'download', url: download.url } as const;
-  return { actions: [{ kind: 'put', title: `put ${step.file} at ${path}`, content, path, mode, owner }], downloads: [download] };
+/** What is wrong with where a step stands. */
+export interface StepIssue {
+  readonly index: number;
+  readonly key: 'at' | 'after';
+  readonly message: string;
+  readonly hint: string;
 }
 
-/** The script goes to a file and runs by its own first line, so it may be in any language the guest has. */
-function planScript(
-  title: string,
-  path: string,
-  file: HostFile,
-  limits: { readonly timeoutMs: number; readonly attempts: number },
-): ProvisionPlan {
-  if (file.text === undefined) throw new KibError('KIB_CONFIG_INVALID', `the text of ${file.path} was not read`);
-  return {
-    actions: [
-      {
-        kind: 'put',
-        title: `write ${path}`,
-        content: { kind: 'text', text: file.text },
-        path,
-        mode: '0700',
-        owner: 'root:root',
-      },
-      { kind: 'exec', title, script: lines([sh`${path}`, sh`rm -f ${path}`]), ...limits },
-    ],
-    downloads: [],
-  };
+/** What is wrong with where steps stand. Steps that are not for this image may stand anywhere. */
+export function provisionIssues(image: Pick<ResolvedImage, 'os' | 'spec' | 'recipes'>): readonly StepIssue[] {
+  const names = image.recipes.map(({ recipe }) => recipe.name).filter((name) => name !== SEAL);
+  return image.spec.provision.flatMap((step, index): readonly StepIssue[] => {
+    if (!fits(step.when, image)) return [];
+    if (step.after !== undefined && step.at !== undefined)
+      return [{ index, key: 'after', message: 'cannot stand beside at', hint: 'leave one of them out' }];
+    if (step.after === SEAL)
+      return [{ index, key: 'after', message: 'cannot be seal', hint: 'at: after-seal is right before the login is removed' }];
+    if (step.after !== undefined && !names.includes(step.after)) {
+      const message = `must be a recipe of this image, got ${step.after}`;
+      return [{ index, key: 'after', message, hint: `it has ${names.join(', ')}` }];
+    }
+    const isBoot = 'reboot' in step || ('expectDisconnect' in step && step.expectDisconnect);
+    if (step.at === 'after-seal' && isBoot)
+      return [
+        { index, key: 'at', message: 'cannot reboot after the seal', hint: 'a boot would write again what the seal removed' },
+      ];
+    return [];
+  });
 }
 
-function hostFile(files: ResolvedImage['provisionFiles'], path: string, setting: string): HostFile {
-  const file = files[path];
-  if (file === undefined) throw configError([{ path: setting, message: `${path} was not read from this host` }]);
-  return file;
-}
-
-function firstLine(script: string): string {
-  const line = script.trim().split('\n')[0] ?? '';
-  return line.length > 60 ? `${line.slice(0, 59)}…` : line;
+function spotOf({ at = DEFAULT, after }: ProvisionStep): Spot {
+  return after === undefined ? { at } : { after };
 }

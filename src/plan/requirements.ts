@@ -19,9 +19,11 @@ export function requirementsOf(downloads: readonly Download[], digests: Readonly
   const requirements = [...byUrl].map(([url, same]): Requirement => {
     const pins = unique(same.flatMap(({ sha256 }) => (sha256 === undefined ? [] : [sha256])));
     if (pins.length > 1) issues.push({ path: 'recipes', message: `${url} is pinned to different digests: ${pins.join(', ')}` });
+    const sha512 = same.find((download) => download.sha512 !== undefined)?.sha512;
     return {
       url,
       sha256: pins[0] ?? digests.get(url),
+      ...(sha512 === undefined ? {} : { sha512 }),
       checksumUrl: pins.length > 0 ? undefined : same.find(({ checksumUrl }) => checksumUrl !== undefined)?.checksumUrl,
       why: unique(same.map(({ why }) => why)).join('; '),
     };

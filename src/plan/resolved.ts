@@ -1,4 +1,4 @@
-import type { BaseSource, Driver, Exporter, Firmware, ImageSpec, OsDefinition, Recipe } from '../core/index.ts';
+import type { BaseSource, Driver, Exporter, Firmware, HostFile, ImageSpec, OsDefinition, Recipe } from '../core/index.ts';
 
 /** A recipe of the image with its parameters, checked and completed by the recipe's own schema. */
 export interface ChosenRecipe {
@@ -11,18 +11,18 @@ export interface ChosenExporter {
   readonly options: unknown;
 }
 
-/** A file of this host that `provision` names. */
-export interface HostFile {
-  /** Absolute. */
-  readonly path: string;
-  /** Lower-case hex. */
-  readonly sha256: string;
-  /** What it holds, for scripts; files go to the guest as they are. */
-  readonly text?: string;
+/** A file in a folder of this host. */
+export interface FolderEntry {
+  /** Relative to the folder. */
+  readonly name: string;
+  readonly isExecutable: boolean;
+  readonly file: HostFile;
 }
 
 /** The wish with every name looked up and every combination checked: all that the planner needs, without the host or a network. */
 export interface ResolvedImage {
+  /** Folder that relative paths of secrets start from; default: the current one. */
+  readonly dir?: string;
   /** `debian13`, or what the image file calls itself. */
   readonly name: string;
   readonly spec: ImageSpec;
@@ -37,4 +37,6 @@ export interface ResolvedImage {
   readonly exporters: readonly ChosenExporter[];
   /** By the path as `spec.provision` writes it. */
   readonly provisionFiles: Readonly<Record<string, HostFile>>;
+  /** What the folders that `spec.provision` names hold, by name; by the path as it writes it. Default: none. */
+  readonly provisionFolders?: Readonly<Record<string, readonly FolderEntry[]>>;
 }

@@ -12,26 +12,41 @@ const repository = {
 describe('apt', () => {
   it('installs everything in one transaction, after one update', () => {
     const scripts = scriptsOf(
-      apt.transaction([repository], [{ name: 'curl' }, { name: 'kubelet', version: '1.36.1-*' }], []),
+      apt.transaction({
+        repositories: [repository],
+        packages: [{ name: 'curl' }, { name: 'kubelet', version: '1.36.1-*' }],
+        settledLater: [],
+        upgrade: false,
+      }),
     ).map(String);
     const gets = scripts
       .join('\n')
       .split('\n')
-      .filter((line) => line.startsWith('apt-get'));
+      .filter((line) => /^(\{ )?apt-get/.test(line));
     expect(gets).toHaveLength(2);
     expect(gets[0]).toMatch(/ update$/);
-    expect(gets[1]).toMatch(/ --no-install-recommends install curl 'kubelet=1\.36\.1-\*' \|\| code=\$\?$/);
+    expect(gets[1]).toMatch(/ --no-install-recommends install --allow-downgrades curl 'kubelet=1\.36\.1-\*' /);
+  });
+
+  it('upgrades in the same transaction', () => {
+    const scripts = scriptsOf(
+      apt.transaction({ repositories: [], packages: [{ name: 'curl' }], settledLater: [], upgrade: true }),
+    );
+    expect(String(scripts.at(-1))).toMatch(/ --no-install-recommends dist-upgrade curl \|\|/);
+    expect(String(scripts.at(-1))).not.toContain(' install curl');
   });
 
   it('waits for locks, keeps our configuration files and reads no translations', () => {
-    const script = scriptsOf(apt.transaction([], [{ name: 'curl' }], [])).join('\n');
-    for (const option of ['DPkg::Lock::Timeout=600', '--force-confold', 'Acquire::Languages=none', 'Error-Mode=any']) {
+    const script = scriptsOf(
+      apt.transaction({ repositories: [], packages: [{ name: 'curl' }], settledLater: [], upgrade: false }),
+    ).join('\n');
+    for (const option of ['DPkg::Lock::Timeout=300', '--force-confold', 'Acquire::Languages=none', 'Error-Mode=any']) {
       expect(script).toContain(option);
     }
   });
 
   it('lets a key vouch for its repository only', () => {
-    expect(apt.transaction([repository], [], [])).toEqual(
+    expect(apt.transaction({ repositories: [repository], packages: [], settledLater: [], upgrade: false })).toEqual(
       expect.arrayContaining([
         expect.objectContaining({ path: '/etc/apt/keyrings/kubernetes.asc', mode: '0644' }),
         expect.objectContaining({
@@ -48,7 +63,7 @@ describe('apt', () => {
   it('writes components where there are any', () => {
     const other = { ...repository, apt: { uri: 'https://example.org/', suite: 'trixie', components: ['main', 'extra'] } };
     const texts = apt
-      .transaction([other], [], [])
+      .transaction({ repositories: [other], packages: [], settledLater: [], upgrade: false })
       .map((action) => (action.kind === 'put' && action.content.kind === 'text' ? action.content.text : ''));
     expect(texts.join('')).toContain('Suites: trixie\nComponents: main extra\nSigned-By');
   });

@@ -6,21 +6,34 @@ const repository = {
   name: 'kubernetes',
   title: 'Kubernetes v1.36',
   key: '-----BEGIN PGP PUBLIC KEY BLOCK-----\n',
-  dnf: { baseurl: 'https://example.org/rpm/', exclude: ['kubelet', 'kubeadm'] },
+  rpm: { baseurl: 'https://example.org/rpm/', exclude: ['kubelet', 'kubeadm'] },
 };
+const nothing = { repositories: [], packages: [], settledLater: [], upgrade: false };
 
 describe('dnf', () => {
   it('installs everything in one transaction and lifts the excludes for it', () => {
-    const install = scriptsOf(dnf.transaction([repository], [{ name: 'socat' }, { name: 'kubelet', version: '1.36.1' }], [])).at(
-      -1,
-    );
-    expect(String(install)).toBe(
-      'dnf --assumeyes --setopt=install_weak_deps=False --setopt=retries=10 --setopt=deltarpm=False --setopt=max_parallel_downloads=10 --disableexcludes=kubernetes install socat kubelet-1.36.1',
-    );
+    const packages = [{ name: 'socat' }, { name: 'kubelet', version: '1.36.1' }];
+    const install = String(scriptsOf(dnf.transaction({ ...nothing, repositories: [repository], packages })).at(-1));
+    expect(install).toContain('--disableexcludes=kubernetes install socat kubelet-1.36.1 ||');
+    expect(install.match(/ install /g)).toHaveLength(1);
+  });
+
+  it('says which versions there are of those that were asked for', () => {
+    const script = (version?: string) =>
+      String(scriptsOf(dnf.transaction({ ...nothing, packages: [{ name: 'jq', ...(version !== undefined && { version }) }] })));
+    expect(script('1.8')).toContain('--showduplicates --disableexcludes=all list jq');
+    expect(script()).not.toContain('list jq');
+  });
+
+  it('gives up on servers and locks in bounded time', () => {
+    const script = String(scriptsOf(dnf.install(['jq'])));
+    for (const option of ['--setopt=timeout=20', '--setopt=retries=2', '--setopt=exit_on_lock=True', 'exit 75']) {
+      expect(script).toContain(option);
+    }
   });
 
   it('takes the key from the image, not from the repository', () => {
-    expect(dnf.transaction([repository], [], [])).toEqual(
+    expect(dnf.transaction({ ...nothing, repositories: [repository] })).toEqual(
       expect.arrayContaining([
         expect.objectContaining({ path: '/etc/pki/rpm-gpg/RPM-GPG-KEY-kubernetes' }),
         expect.objectContaining({
@@ -43,8 +56,8 @@ describe('dnf', () => {
   });
 
   it('excludes nothing where nothing is asked', () => {
-    const plain = { ...repository, dnf: { baseurl: 'https://example.org/rpm/' } };
-    const actions = dnf.transaction([plain], [{ name: 'socat' }], []);
+    const plain = { ...repository, rpm: { baseurl: 'https://example.org/rpm/' } };
+    const actions = dnf.transaction({ ...nothing, repositories: [plain], packages: [{ name: 'socat' }] });
     expect(JSON.stringify(actions)).not.toContain('exclude');
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { explainPlan } from '../../../src/plan/explain.ts';
 import { planBuild } from '../../../src/plan/planner.ts';
-import { resolvedImage } from '../../support/plan.ts';
+import { latestBase, resolvedImage } from '../../support/plan.ts';
 
 describe('explainPlan', () => {
   it('has every action, download and check of the plan', () => {
@@ -22,6 +22,9 @@ describe('explainPlan', () => {
     const base = (source: Parameters<typeof resolvedImage>[2]) => explainPlan(planBuild(resolvedImage('debian13', {}, source)));
     expect(base({ base: { kind: 'file', path: '/a b.qcow2', format: 'qcow2' } })).toContain('digest is not checked');
     expect(base({ base: { kind: 'bootstrap', suite: 'trixie', packages: ['vim'] } })).toContain('suite trixie');
-    expect(explainPlan(planBuild(resolvedImage('rocky10')))).toContain('key FC226859C0860BF0DDB95B085B106C736FEDFC85');
+    expect(base({ base: latestBase('ubuntu2404') })).toContain('key D2EB44626FDDC30B513D5BB71A5D6C4C7DB87C81');
+    const pinned = explainPlan(planBuild(resolvedImage('rocky10')));
+    expect(pinned).toContain('once it is gone, https://dl.rockylinux.org/vault/rocky/10.2/');
+    expect(pinned).toContain('9fc9e9ff16888bb68ac39b0392e25c9c92684d50c85f1cce6ab549363bbc4b48, pinned');
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { defineRecipe, isKibError, type PackageRepository, type PackageRequest, type Recipe } from '../../../src/core/index.ts';
-import { planPackages } from '../../../src/plan/packages.ts';
+import { planPackages, withPackageEnvironment } from '../../../src/plan/packages.ts';
 import { osOf, scriptsOf } from '../../support/plan.ts';
 
 function recipe(name: string, packages: readonly PackageRequest[], parts: Partial<Recipe> = {}) {
@@ -18,7 +18,33 @@ const installOf = (recipes: Parameters<typeof planPackages>[0], id = 'rocky10') 
 
 describe('planPackages', () => {
   it('does nothing when nobody wants anything', () => {
-    expect(planPackages([recipe('a', [])], contextOf('debian13'))).toEqual({ repositories: [], actions: [] });
+    expect(planPackages([recipe('a', [])], contextOf('debian13'))).toMatchObject({
+      repositories: [],
+      before: [],
+      actions: [],
+      after: [],
+    });
+  });
+
+  it('changes the repositories of the base as one recipe says, and takes that back', () => {
+    const packageSetup = () => ({ disabled: true, keep: false, upgrade: true, environment: { http_proxy: 'http://proxy:3128' } });
+    const plan = planPackages([recipe('a', [], { packageSetup })], contextOf('debian13'));
+    expect(plan.before.map(({ title }) => title)).toContain('leave the repositories of the base alone');
+    expect(plan.after.map(({ title }) => title)).toEqual(['bring the repositories of the base back']);
+    expect(plan.actions.map(({ title }) => title)).toEqual([
+      'read the package lists',
+      'upgrade all packages',
+      'reboot into the new kernel',
+    ]);
+    const [update, install, reboot] = withPackageEnvironment(plan.actions, plan.setup);
+    for (const action of [update, install]) expect(action).toMatchObject({ environment: { http_proxy: 'http://proxy:3128' } });
+    expect(reboot).not.toHaveProperty('environment');
+  });
+
+  it('lets one recipe alone say how packages are installed', () => {
+    const packageSetup = () => ({ keep: true, upgrade: false });
+    const both = [recipe('a', [], { packageSetup }), recipe('b', [], { packageSetup })];
+    expect(() => planPackages(both, contextOf('debian13'))).toThrow('more than one says how packages are installed');
   });
 
   it('does not depend on the order of recipes', () => {

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { recipes } from '../../../recipes/index.ts';
 import { type Action, defineRecipe, type Recipe, raw, Secret, sh } from '../../../src/core/index.ts';
 import { planBuild } from '../../../src/plan/planner.ts';
-import { resolvedImage } from '../../support/plan.ts';
+import { latestBase, resolvedImage } from '../../support/plan.ts';
 
 const seal = defineRecipe({ name: 'seal', summary: '', params: z.strictObject({}), steps: () => [exec('seal it')] });
 
@@ -25,17 +25,15 @@ function keys(registry: readonly Recipe[], digests?: ReadonlyMap<string, string>
 
 describe('planBuild', () => {
   it('has a layer per recipe that does something, between boot and provision', () => {
-    const image = resolvedImage('debian13', { provision: [{ shell: 'true' }], recipes: { prepull: {} } });
-    expect(planBuild(image).layers.map(({ name }) => name)).toEqual([
-      'boot',
-      'packages',
-      'node',
-      'containerd',
-      'kubernetes',
-      'cloud-init',
-      'prepull',
-      'provision',
-    ]);
+    const registry = [
+      recipe('first', [exec('a')]),
+      recipe('nothing', []),
+      recipe('wants', [], { packages: () => [{ name: 'jq' }] }),
+      recipe('last', [exec('b')]),
+      seal,
+    ];
+    const image = resolvedImage('debian13', { provision: [{ shell: 'true' }] }, { registry });
+    expect(planBuild(image).layers.map(({ name }) => name)).toEqual(['boot', 'packages', 'first', 'last', 'provision']);
   });
 
   it('names actions by recipe and place, and keeps seal apart', () => {
@@ -80,7 +78,7 @@ describe('planBuild', () => {
     });
     expect(plan([spy]).properties['SEEN']).toBe('undefined spy,seal');
     const image = resolvedImage('debian13', { kubernetes: { version: 'v1.35.2' } }, { registry: [...recipes, spy] });
-    expect(planBuild(image).properties['SEEN']).toMatch(/^v1\.35\.2 node,containerd,.*,spy,seal$/);
+    expect(planBuild(image).properties['SEEN']).toMatch(/^v1\.35\.2 setup,node,.*,spy,seal$/);
   });
 });
 
@@ -130,9 +128,9 @@ describe('layer keys', () => {
   });
 
   it('change with the digest of a base that is not pinned', () => {
-    const image = resolvedImage('ubuntu2404');
-    const url = image.base.kind === 'cloud-image' ? image.base.url : '';
-    const key = (hex: string) => planBuild(image, new Map([[url, hex]])).layers[0]?.key;
+    const base = latestBase('ubuntu2404');
+    const image = resolvedImage('ubuntu2404', {}, { base });
+    const key = (hex: string) => planBuild(image, new Map([[base.url, hex]])).layers[0]?.key;
     expect(key('1')).not.toBe(key('2'));
   });
 });

@@ -30,6 +30,14 @@ describe('requirements', () => {
     ).toEqual([{ url, sha256: a, checksumUrl: undefined, why: 'one; two' }]);
   });
 
+  it('keeps a SHA-512 for publishers that give no other', () => {
+    const url = 'https://x.example/y';
+    const sha512 = 'c'.repeat(128);
+    expect(requirementsOf([{ url, sha512, why: 'one' }], new Map())).toEqual([
+      { url, sha256: undefined, sha512, checksumUrl: undefined, why: 'one' },
+    ]);
+  });
+
   it('takes digests that were resolved, but never over a pinned one', () => {
     const digests = new Map([
       ['https://x.example/1', b],
