@@ -5,10 +5,12 @@ import type { ImageInput } from './define.ts';
 import { type LoadedImage, loadImages } from './load.ts';
 import { type MergedImage, mergeImage } from './merge.ts';
 import { didYouMean } from './nearest.ts';
-import { Problems } from './problem.ts';
+import { osNamed } from './os-names.ts';
+import type { Target } from './packer/interpret.ts';
+import { type Problem, Problems } from './problem.ts';
 import { resolveImage } from './resolve.ts';
 import { type Registry, type RootSchema, rootSchema } from './schema.ts';
-import { readVariables, type VariableSources } from './variables.ts';
+import { isSettings, readVariables, type Variable, type VariableSources } from './variables.ts';
 
 export interface ConfigureRequest {
   /** Catalog names and files, as the user typed them, or images themselves. */
@@ -43,26 +45,49 @@ export interface Configuration {
 export async function configure(request: ConfigureRequest): Promise<Configuration> {
   const { registry, variables } = request;
   const problems = new Problems();
-  const sources = { catalog: registry.catalog.map((os) => os.id), cwd: variables.cwd };
+  const sources = { catalog: registry.catalog, cwd: variables.cwd };
   const loaded = (await Promise.all(request.targets.map((target) => loadImages(target, sources)))).flat();
   const read = await readVariables(variables);
   problems.add(...read.problems);
   const images: ConfiguredImage[] = [];
   const warnings = new Problems();
+  warnings.add(...(read.warnings ?? []));
   let outputDir: string | undefined;
   for (const image of loaded) {
     const own = extended(registry, image);
     const root = rootSchema(own);
-    const assigned = assignVariables(read.list, root);
+    const assigned = assignVariables(read.list, root, targetOf(image, read.list, own, variables.env));
     outputDir = assigned.outputDir;
     problems.add(...assigned.problems);
     warnings.add(...assigned.warnings);
-    problems.add(...image.document.problems);
+    problems.add(...image.document.problems, ...namesTaken(registry, image));
     const configured = image.document.problems.length > 0 ? undefined : await one(image, assigned, root, own, problems);
     if (configured !== undefined) images.push(configured);
   }
   problems.throwIfAny();
   return { images: selected(images, request), outputDir, warnings: warnings.all };
+}
+
+/** What variables of image-builder are read for; what the image says wrong of it is said elsewhere. */
+function targetOf(
+  image: LoadedImage,
+  list: readonly Variable[],
+  { catalog, drivers }: Registry,
+  env: VariableSources['env'],
+): Target {
+  const given = isSettings(image.document.value) ? image.document.value : {};
+  const named = (...names: readonly string[]) => list.findLast(({ name }) => names.includes(name))?.value;
+  const driver = named('driver', 'driver.name') ?? given['driver'];
+  const name = isSettings(driver) ? driver['name'] : driver;
+  const system = named('image') ?? given['image'];
+  const os = typeof system === 'string' ? osNamed(catalog, system) : undefined;
+  const recipes = isSettings(given['recipes']) ? given['recipes'] : {};
+  return {
+    family: os?.family,
+    driver: typeof name === 'string' ? name : (drivers[0]?.name ?? ''),
+    runtime: Object.hasOwn(recipes, 'crio') ? 'crio' : 'containerd',
+    env,
+  };
 }
 
 async function one(
@@ -77,6 +102,17 @@ async function one(
   if ('image' in resolution) return { image: resolution.image, merged, root, registry };
   problems.add(...resolution.problems);
   return undefined;
+}
+
+/** Its own recipes that are called as one there already is. */
+function namesTaken({ recipes }: Registry, { recipes: own, document }: LoadedImage): readonly Problem[] {
+  const taken = own.filter(({ name }) => recipes.some((recipe) => recipe.name === name));
+  return taken.map(({ name }) => ({
+    path: `recipes.${name}`,
+    source: document.locate(['recipes', name], 'key'),
+    message: 'is the name of a recipe that comes along',
+    hint: 'give yours another one; with `replaces` it takes the place of the other',
+  }));
 }
 
 function extended(registry: Registry, image: LoadedImage): Registry {

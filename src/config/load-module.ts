@@ -1,4 +1,5 @@
 import { register } from 'node:module';
+import { extname } from 'node:path/posix';
 import { pathToFileURL } from 'node:url';
 import type * as TsxApi from 'tsx/esm/api';
 import { type Driver, errorMessage, KibError, type Recipe, systemCode } from '../core/index.ts';
@@ -18,7 +19,7 @@ export interface ImageModule {
  * where there is neither, and whatever the file throws.
  */
 export async function loadModule(path: string): Promise<ImageModule> {
-  const exports = /\.m?ts$/.test(path) ? await importTypeScript(path) : await importPlain(path);
+  const exports = await importModule(path);
   const main: unknown = await exports['default'];
   if (main === undefined) throw new Error('has no default export; want export default defineImage({ … })');
   const images: readonly unknown[] = Array.isArray(main) ? main : [main];
@@ -30,7 +31,13 @@ export async function loadModule(path: string): Promise<ImageModule> {
   };
 }
 
-type Exports = Record<string, unknown>;
+export type Exports = Record<string, unknown>;
+
+/** Everything that a file of the user's exports; throws as loadModule does. */
+export async function importModule(path: string): Promise<Exports> {
+  registerHooks();
+  return /\.m?ts$/.test(path) ? importTypeScript(path) : importPlain(path);
+}
 
 async function importPlain(path: string): Promise<Exports> {
   return (await import(pathToFileURL(path).href)) as Exports;
@@ -40,17 +47,39 @@ async function importTypeScript(path: string): Promise<Exports> {
   const { typescript } = process.features as { typescript?: string | false };
   if (typeof typescript === 'string') return importPlain(path);
   const { tsImport } = await importTsx();
-  register(`data:text/javascript,${encodeURIComponent(ALWAYS_MODULE)}`);
   return (await tsImport(pathToFileURL(path).href, import.meta.url)) as Exports;
+}
+
+const state = { isRegistered: false };
+
+function registerHooks(): void {
+  if (state.isRegistered) return;
+  state.isRegistered = true;
+  const own = (path: string) => new URL(`../${path}/index${extname(import.meta.url)}`.replace('//', '/'), import.meta.url).href;
+  const data = { packages: { 'kib-native': own(''), 'kib-native/core': own('core') }, self: import.meta.url };
+  register(`data:text/javascript,${encodeURIComponent(HOOKS)}`, { data });
 }
 
 /**
  * Without "type": "module" around it tsx makes a .ts file CommonJS, which cannot import this package. Node's own support of TypeScript
- * looks at the syntax instead.
+ * looks at the syntax instead. A file that imports this package gets the one that runs, and zod too where nobody installed it.
  */
-const ALWAYS_MODULE = `export async function resolve(specifier, context, next) {
-  const found = await next(specifier, context);
+const HOOKS = `let own;
+export function initialize(data) {
+  own = data;
+}
+export async function resolve(specifier, context, next) {
+  const found = await find(specifier, context, next);
   return /[.]ts([?#]|$)/.test(found.url) ? { ...found, format: 'module' } : found;
+}
+async function find(specifier, context, next) {
+  if (Object.hasOwn(own.packages, specifier)) return next(own.packages[specifier], context);
+  try {
+    return await next(specifier, context);
+  } catch (error) {
+    if (specifier !== 'zod' || error.code !== 'ERR_MODULE_NOT_FOUND') throw error;
+    return next(specifier, { ...context, parentURL: own.self });
+  }
 }`;
 
 async function importTsx(): Promise<typeof TsxApi> {

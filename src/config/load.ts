@@ -1,10 +1,11 @@
 import { stat } from 'node:fs/promises';
 import { dirname, extname, resolve } from 'node:path';
-import { type Driver, isKibError, type Recipe, systemCode } from '../core/index.ts';
+import { type Driver, isKibError, type OsDefinition, type Recipe, systemCode } from '../core/index.ts';
 import type { ImageInput } from './define.ts';
 import { type ConfigDocument, parseConfig, plainDocument, unusable } from './document.ts';
 import { loadModule, moduleProblem } from './load-module.ts';
-import { didYouMean } from './nearest.ts';
+import { osNameHint, targetNamed } from './os-names.ts';
+import { withOwnRecipes } from './own-recipes.ts';
 import type { Problem } from './problem.ts';
 import { fileProblem, readSource } from './source-file.ts';
 
@@ -19,8 +20,7 @@ export interface LoadedImage {
 }
 
 export interface LoadSources {
-  /** Names of the catalog. */
-  readonly catalog: readonly string[];
+  readonly catalog: readonly OsDefinition[];
   readonly cwd: string;
 }
 
@@ -28,13 +28,19 @@ const DATA = ['.yaml', '.yml', '.json'];
 const MODULES = ['.ts', '.mts', '.js', '.mjs'];
 
 /**
- * Loads what the user named: a catalog name, a YAML or JSON file, or a TypeScript or JavaScript file with one image or several.
+ * Loads what the user named: a catalog name or what else means the same (targetNamed), a YAML or JSON file, or a TypeScript or JavaScript file with one image or several.
  * What is wrong with a file stands in its document's problems, so that other problems can be reported with them; throws only
  * KIB_TOOL_MISSING, for TypeScript without anything that reads it.
  */
 export async function loadImages(target: string | ImageInput, sources: LoadSources): Promise<readonly LoadedImage[]> {
+  const images = await loadBare(target, sources);
+  return Promise.all(images.map(withOwnRecipes));
+}
+
+async function loadBare(target: string | ImageInput, sources: LoadSources): Promise<readonly LoadedImage[]> {
   if (typeof target !== 'string') return [bare(given('image', target), sources.cwd)];
-  if (sources.catalog.includes(target)) return [bare(plainDocument(target, { image: target }), sources.cwd)];
+  const named = targetNamed(sources.catalog, target);
+  if (named !== undefined) return [bare(plainDocument(target, named), sources.cwd)];
   const path = resolve(sources.cwd, target);
   const extension = extname(target).toLowerCase();
   if (DATA.includes(extension)) return [bare(await loadData(path, target), dirname(path))];
@@ -95,7 +101,7 @@ async function unknownTarget(path: string, target: string, { catalog }: LoadSour
   if (found?.isFile() === true) return withCode(fileProblem(target, `is a file of no known kind; want one ending in ${kinds}`));
   return {
     ...withCode(fileProblem(target, 'is neither an image of the catalog nor a file')),
-    hint: didYouMean(target, catalog) ?? 'kib-native list shows the catalog',
+    hint: osNameHint(catalog, target) ?? 'kib-native list shows the catalog',
   };
 }
 

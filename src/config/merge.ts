@@ -1,6 +1,7 @@
 import { KUBERNETES } from '../plan/recipe-context.ts';
 import type { Assignment } from './assign.ts';
 import type { LoadedImage } from './load.ts';
+import { osNamed } from './os-names.ts';
 import type { Registry, RootSchema } from './schema.ts';
 import { isSettings, type VariableOrigin } from './variables.ts';
 import { defaultOf } from './walk.ts';
@@ -22,7 +23,7 @@ export interface MergedImage {
 type Settings = Record<string, unknown>;
 
 /** The ways to say what the base is; naming one takes the place of another. */
-const BASE_KINDS = ['file', 'url', 'bootstrap'];
+const BASE_KINDS = ['file', 'url', 'bootstrap', 'ami', 'template'];
 
 /** Lays assignments over an image, later ones over earlier ones. Pure. */
 export function mergeImage(
@@ -35,6 +36,7 @@ export function mergeImage(
   normalise(input, root);
   dropStaleOptions(input, assignments);
   for (const assignment of assignments) assign(input, assignment);
+  nameSystem(input, registry);
   completeGroups(input, registry, root);
   const lastFor = (path: readonly PropertyKey[]) =>
     assignments.findLast((assignment) => assignment.path.every((key, index) => key === path[index]));
@@ -56,6 +58,12 @@ function normalise(input: Settings, root: RootSchema): void {
     if (!isSettings(members)) continue;
     input[group] = Object.fromEntries(Object.entries(members).map(([key, member]) => [key, member ?? {}]));
   }
+}
+
+// An alias is as good as the catalog name it stands for.
+function nameSystem(input: Settings, { catalog }: Registry): void {
+  const { image } = input;
+  if (typeof image === 'string') input['image'] = osNamed(catalog, image)?.id ?? image;
 }
 
 // Options in the image file belong to the driver named beside them; options from variables to whichever is chosen.
@@ -106,13 +114,25 @@ function completeGroups(input: Settings, registry: Registry, root: RootSchema): 
   const wanted = input['formats'] ?? defaultOf(root.shape.formats);
   const formats: unknown[] = Array.isArray(wanted) ? wanted : [];
   const known = registry.exporters.map((exporter) => exporter.format as string).filter((format) => formats.includes(format));
-  const defaults = registry.recipes.filter((recipe) => recipe.optional !== true && recipe.name !== KUBERNETES);
+  const replaced = replacedBy(input, registry);
+  const defaults = registry.recipes.filter(
+    ({ name, optional }) => optional !== true && name !== KUBERNETES && !replaced.has(name),
+  );
   fill(input, 'export', known);
   fill(
     input,
     'recipes',
     defaults.map((recipe) => recipe.name),
   );
+}
+
+/** Recipes that stand aside for one the image names. */
+function replacedBy(input: Settings, registry: Registry): ReadonlySet<string> {
+  const { recipes, without } = input;
+  const named = isSettings(recipes) ? recipes : {};
+  const left: readonly unknown[] = Array.isArray(without) ? without : [];
+  const chosen = registry.recipes.filter(({ name }) => Object.hasOwn(named, name) && !left.includes(name));
+  return new Set(chosen.flatMap(({ replaces }) => replaces ?? []));
 }
 
 function fill(input: Settings, group: string, names: readonly string[]): void {

@@ -63,6 +63,8 @@ function describe(issue: Issue): { message: string; hint?: string | undefined } 
   const { input } = issue;
   if (issue.code === 'custom') return { message: issue.message };
   if (input === undefined) return { message: 'is required' };
+  if (issue.code === 'invalid_key')
+    return { message: `${lowerFirst(issue.issues[0]?.message ?? issue.message)}, got ${show(input)}` };
   const got = `, got ${show(input)}`;
   if (issue.code === 'invalid_type') {
     const wantsText = issue.expected === 'string' && (typeof input === 'number' || typeof input === 'boolean');

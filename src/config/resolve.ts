@@ -4,12 +4,14 @@ import { type Driver, type Firmware, formatBytes, type ImageSpec, MiB } from '..
 import { machineOf } from '../plan/machine.ts';
 import { KUBERNETES } from '../plan/recipe-context.ts';
 import type { ChosenExporter, ResolvedImage } from '../plan/resolved.ts';
+import { checkSteps } from './check-steps.ts';
 import type { Findings } from './findings.ts';
 import type { MergedImage } from './merge.ts';
 import type { Problem } from './problem.ts';
 import { dotted, reportIssues } from './report.ts';
 import { resolveBase } from './resolve-base.ts';
-import { resolveFiles } from './resolve-files.ts';
+import { resolveFiles, resolveHostFiles } from './resolve-files.ts';
+import { resolveFolders } from './resolve-folders.ts';
 import { resolveRecipes } from './resolve-recipes.ts';
 import { checkImage, type Registry, type RootSchema } from './schema.ts';
 
@@ -21,7 +23,9 @@ export type Resolution = { readonly image: ResolvedImage } | { readonly problems
  * makes undecidable is left out; everything else is reported together. No network, nothing is created.
  */
 export async function resolveImage(merged: MergedImage, root: RootSchema, registry: Registry): Promise<Resolution> {
-  const { values, issues } = checkImage(root, merged.input);
+  const { values: given, issues } = checkImage(root, merged.input);
+  const driver = registry.drivers.find((candidate) => candidate.name === driverName(given));
+  const values = withDriversFormat(given, merged, driver);
   const problems: Problem[] = [...reportIssues(issues, root, (path, part) => merged.locate(path, part))];
   const os = registry.catalog.find((entry) => entry.id === values.image);
   const found: Findings = {
@@ -41,22 +45,37 @@ export async function resolveImage(merged: MergedImage, root: RootSchema, regist
   };
   checkSizes(found);
   await checkKubernetesDir(found);
-  const driver = registry.drivers.find((candidate) => candidate.name === driverName(values));
   const firmware = resolveFirmware(found, driver);
   checkCapabilities(found, driver);
   checkMachine(found, driver, firmware);
-  const base = await resolveBase(found);
-  const recipes = resolveRecipes(found, registry);
+  const base = await resolveBase(found, driver);
+  const read = await resolveHostFiles(found);
+  const recipes = read === undefined ? undefined : resolveRecipes({ ...found, values: read }, registry);
   const provisionFiles = await resolveFiles(found);
+  const provisionFolders = await resolveFolders(found);
+  checkSteps(found, registry, recipes);
   if (problems.length > 0) return { problems };
   if (os === undefined || driver === undefined || base === undefined || recipes === undefined || firmware === undefined) {
     throw new Error(`${merged.name} was left unresolved without a problem`);
   }
-  const spec = found.values as ImageSpec;
+  const spec = read as ImageSpec;
   const driverOptions = optionsOf(spec);
   const exporters = exportersOf(spec, registry);
   return {
-    image: { name: spec.name ?? spec.image, spec, os, base, firmware, driver, driverOptions, recipes, exporters, provisionFiles },
+    image: {
+      dir: merged.dirOf([]),
+      name: spec.name ?? spec.image,
+      spec,
+      os,
+      base,
+      firmware,
+      driver,
+      driverOptions,
+      recipes,
+      exporters,
+      provisionFiles,
+      provisionFolders,
+    },
   };
 }
 
@@ -67,6 +86,12 @@ function optionsOf(spec: ImageSpec): unknown {
 
 function driverName({ driver }: Partial<ImageSpec>): string | undefined {
   return typeof driver === 'string' ? driver : driver?.name;
+}
+
+/** Without a word about formats, what the driver makes first. */
+function withDriversFormat(values: Partial<ImageSpec>, merged: MergedImage, driver: Driver | undefined): Partial<ImageSpec> {
+  const [first] = driver?.capabilities.formats ?? [];
+  return first === undefined || Object.hasOwn(merged.input, 'formats') ? values : { ...values, formats: [first] };
 }
 
 function withAbsoluteDir(values: Partial<ImageSpec>, merged: MergedImage): Partial<ImageSpec> {
@@ -98,7 +123,7 @@ function resolveFirmware(found: Findings, driver: Driver | undefined): Firmware 
   const { os, values } = found;
   if (os === undefined || driver === undefined || values.arch === undefined || found.failed('firmware')) return undefined;
   // PC BIOS exists on PCs only.
-  const possible = os.firmware.filter((firmware) => values.arch === 'amd64' || firmware === 'uefi');
+  const possible: readonly Firmware[] = values.arch === 'amd64' ? os.firmware : ['uefi'];
   const wanted = values.firmware ?? possible.find((firmware) => driver.capabilities.firmware.includes(firmware)) ?? possible[0];
   if (wanted === undefined || !possible.includes(wanted)) {
     found.add(

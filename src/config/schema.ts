@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { type Driver, type Exporter, type ImageSpec, imageSchema, type OsDefinition, type Recipe } from '../core/index.ts';
 import { KUBERNETES } from '../plan/recipe-context.ts';
+import { osNames } from './os-names.ts';
+import { unwrap } from './walk.ts';
 
 /** Everything an image may name. Handed in by the caller: configuration knows no driver and no recipe by itself. */
 export interface Registry {
@@ -82,7 +84,23 @@ export function checkImage(schema: RootSchema, input: Readonly<Record<string, un
   return { values, issues };
 }
 
+/** A key of `recipes` that is the path of a file with a recipe of the user's own: `./mine.ts`. */
+export const RECIPE_PATH = /^\.{0,2}\/|\.m?[jt]s$/;
+
 /** JSON Schema (draft 2020-12) of an image file, for editors. */
 export function toJsonSchema(registry: Registry): Record<string, unknown> {
-  return z.toJSONSchema(rootSchema(registry), { io: 'input', unrepresentable: 'any' });
+  const root = rootSchema(registry);
+  return z.toJSONSchema(root, {
+    io: 'input',
+    unrepresentable: 'any',
+    override: ({ zodSchema, jsonSchema }) => {
+      // The schema knows catalog names alone; other names are replaced by them before it is asked.
+      if (zodSchema === root.shape.image) jsonSchema.enum = [...osNames(registry.catalog)];
+      // So are paths, by the names of the recipes that they lead to.
+      if (zodSchema === unwrap(root.shape.recipes)) {
+        const description = 'Parameters of a recipe of your own, by the path of its file';
+        jsonSchema.patternProperties = { [RECIPE_PATH.source]: { description } };
+      }
+    },
+  });
 }

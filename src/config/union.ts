@@ -94,7 +94,8 @@ function joinKinds(issue: z.core.$ZodIssueInvalidUnion, alternatives: readonly (
   );
   const expected = [...new Set(kinds.filter((kind) => kind !== undefined))];
   const [only] = expected;
-  if (expected.length === 1 && only !== undefined)
+  // What is not there at all is of no wrong kind.
+  if (only !== undefined && (expected.length === 1 || issue.input === undefined))
     return { code: 'invalid_type', expected: only, path: [], message: '', input: issue.input };
   return custom(issue, `must be ${expected.map((kind) => kindName(kind)).join(' or ')}, got ${show(issue.input)}`);
 }

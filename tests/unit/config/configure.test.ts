@@ -104,7 +104,7 @@ describe('reports', () => {
         vars.yaml:4:1: memory: must be text or a number, got a list
         --var kubernets.version: is no known setting (did you mean kubernetes.version?)
         node.yaml:1:8: image: must be one of debian13, rocky10, got "debain13" (did you mean debian13?)
-        node.yaml:3:11: formats[0]: must be one of qcow2, raw, ova, got "qcow" (did you mean qcow2?)
+        node.yaml:3:11: formats[0]: must be one of qcow2, raw, ova, ami, template, got "qcow" (did you mean qcow2?)
         node.yaml:5:3: kubernetes.verison: is no known setting (did you mean kubernetes.version?)
         node.yaml:7:26: recipes.containerd.version: must be text, got 2.3 (put it in quotes: "2.3")
         node.yaml:8:3: recipes.contaierd: is no known setting (did you mean recipes.containerd?)
@@ -132,7 +132,7 @@ describe('reports', () => {
         node.yaml:7:9: memory: must be a size such as 4GiB, got 4.0 KiB (did you mean 4096MiB?)"
     `);
     expect(await report({ targets: ['rocky10'], vars: ['base=bootstrap'] })).toMatchInlineSnapshot(
-      `"--var base: rocky10 has no bootstrap base for amd64; it has cloud-image"`,
+      `"--var base: rocky10 has no bootstrap base for amd64; it has cloud-image, pinned"`,
     );
     const cannot = await refused({ targets: ['debian13'], vars: ['driver=toy', 'formats=ova'] });
     expect(cannot.code).toBe('KIB_DRIVER_CANNOT');

@@ -2,11 +2,12 @@ import { symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { loadImages } from '../../../src/config/load.ts';
+import { testRegistry } from '../../support/registry.ts';
 import { workspace } from '../../support/workspace.ts';
 
 async function load(target: string, files: Readonly<Record<string, string | Uint8Array>> = {}) {
   const cwd = await workspace(files);
-  return loadImages(target, { catalog: ['debian13', 'rocky10'], cwd });
+  return loadImages(target, { catalog: testRegistry.catalog, cwd });
 }
 
 async function problemsOf(target: string, content: string | Uint8Array): Promise<readonly string[]> {
@@ -19,6 +20,15 @@ describe('data files', () => {
     const [image] = await load('debian13');
     expect(image?.document.value).toEqual({ image: 'debian13' });
     expect(image?.document.locate(['kubernetes', 'version'], 'value')).toBe('debian13');
+  });
+
+  it.each([
+    ['debian-13', { image: 'debian13' }],
+    ['build-qemu-debian-13', { image: 'debian13', driver: 'qemu', formats: ['qcow2'] }],
+    ['build-node-ova-local-debian-13-efi', { image: 'debian13', driver: 'qemu', formats: ['ova'], firmware: 'uefi' }],
+  ])('takes image-builder’s name %s', async (name, value) => {
+    const [image] = await load(name);
+    expect(image?.document.value).toEqual(value);
   });
 
   it('reads YAML and JSON, with or without a byte order mark', async () => {

@@ -23,7 +23,7 @@ describe('values', () => {
     [{ arch: 'x86_64' }, 'value arch: must be one of amd64, arm64, got "x86_64"'],
     [{ formats: [] }, 'value formats: must be at least 1 entries, got 0'],
     [{ formats: 'qcow2' }, 'value formats: must be a list, got "qcow2"'],
-    [{ formats: ['vmdk'] }, 'value formats[0]: must be one of qcow2, raw, ova, got "vmdk"'],
+    [{ formats: ['vmdk'] }, 'value formats[0]: must be one of qcow2, raw, ova, ami, template, got "vmdk"'],
     [{ memory: true }, 'value memory: must be text or a number, got true'],
     [{ disk: '3 apples' }, 'value disk: is not a size; want something like 20GiB, got "3 apples"'],
     [{ name: 'Node_1' }, 'value name: must be lower-case letters, digits, dots and hyphens, got "Node_1"'],
@@ -57,8 +57,11 @@ describe('names', () => {
 
 describe('alternatives', () => {
   it.each([
-    [{ base: 'cloudimage' }, ['value base: must be one of cloud-image, bootstrap, got "cloudimage" (did you mean cloud-image?)']],
-    [{ base: {} }, ['value base: must have file or url or bootstrap']],
+    [
+      { base: 'cloudimage' },
+      ['value base: must be one of cloud-image, pinned, latest, bootstrap, ami, got "cloudimage" (did you mean cloud-image?)'],
+    ],
+    [{ base: {} }, ['value base: must have file or url or bootstrap or ami or template']],
     [{ base: [] }, ['value base: must be settings, got an empty list']],
     [{ base: { fil: 'x' } }, ['key base.fil: is no known setting (did you mean base.file?)']],
     [{ base: { file: 3 } }, ['value base.file: must be text, got 3 (put it in quotes: "3")']],
@@ -71,7 +74,7 @@ describe('alternatives', () => {
     [{ driver: 'vmware' }, ['value driver: must be one of qemu, toy, got "vmware"']],
     [{ driver: { name: 'qmeu' } }, ['value driver.name: must be one of qemu, toy, got "qmeu" (did you mean qemu?)']],
     [{ driver: { name: 'toy', tpm: true } }, ['key driver.tpm: is no known setting (it does not go with what stands beside it)']],
-    [{ provision: [{}] }, ['value provision[0]: must have shell or script or file or reboot']],
+    [{ provision: [{}] }, ['value provision[0]: must have shell or script or file or dir or download or reboot or breakpoint']],
     [{ provision: ['echo'] }, ['value provision[0]: must be settings, got "echo"']],
     [{ provision: [{ shel: 'x' }] }, ['key provision[0].shel: is no known setting (did you mean provision[0].shell?)']],
     [

@@ -12,7 +12,7 @@ describe('settings', () => {
     expect(rows.filter(({ description }) => description === '').map(({ path }) => path)).toEqual([]);
     const byPath = new Map(rows.map((row) => [row.path, row]));
     expect(byPath.get('memory')).toMatchObject({ type: 'size', default: '2GiB' });
-    expect(byPath.get('formats')).toMatchObject({ type: 'list of qcow2 | raw | ova', default: '[qcow2]' });
+    expect(byPath.get('formats')).toMatchObject({ type: 'list of qcow2 | raw | ova | ami | template', default: '[qcow2]' });
     expect(byPath.get('driver.accelerator')?.default).toBe('auto');
     expect(byPath.get('base.bootstrap.mirror')?.type).toBe('URL');
     expect(byPath.get('provision[].shell')?.type).toBe('text');
@@ -31,7 +31,7 @@ describe('toJsonSchema', () => {
       additionalProperties: unknown;
     };
     expect(schema.additionalProperties).toBe(false);
-    expect(schema.properties['image']?.['enum']).toEqual(['debian13', 'rocky10']);
+    expect(schema.properties['image']?.['enum']).toEqual(['debian13', 'debian-13', 'rocky10', 'rocky-10']);
     expect(schema).toMatchObject({
       required: ['image'],
       properties: {

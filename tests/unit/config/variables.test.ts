@@ -127,7 +127,7 @@ describe('what is wrong with variables', () => {
     [['cpus=2.5'], '--var cpus: must be a whole number, got 2.5'],
     [['cpus=99999999999999999999'], '--var cpus: must be at most 256, got 100000000000000000000'],
     [['formats='], '--var formats: must be at least 1 entries, got 0'],
-    [['disk_size=20GiB'], '--var disk_size: cannot be turned into disk, got "20GiB"'],
+    [['disk_size=plenty'], '--var disk_size: cannot be turned into disk, got "plenty"'],
   ])('%j', async (vars, expected) => {
     expect(await report({ targets: ['debian13'], vars })).toBe(expected);
   });

@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { loadRegistry } from '../../../src/cli/registry.ts';
-import { OUTPUT_DIR, PACKER_NAMES } from '../../../src/config/packer-names.ts';
-import { rootSchema } from '../../../src/config/schema.ts';
-import { schemasAt } from '../../../src/config/walk.ts';
-import { configured, configuredImage, report } from '../../support/configured.ts';
+import { loadRegistry } from '../../../../src/cli/registry.ts';
+import { OUTPUT_DIR } from '../../../../src/config/packer/name.ts';
+import { PACKER_NAMES } from '../../../../src/config/packer/names.ts';
+import { rootSchema } from '../../../../src/config/schema.ts';
+import { schemasAt } from '../../../../src/config/walk.ts';
+import { configured, configuredImage, report } from '../../../support/configured.ts';
+import { IMAGE_BUILDER_VARIABLES } from './image-builder-variables.ts';
 
 /** Values as kubernetes-sigs/image-builder v0.1.55 has them in packer/config/*.json and packer/qemu/packer.json.tmpl. */
 const IMAGE_BUILDER = {
@@ -29,10 +31,23 @@ const IMAGE_BUILDER = {
   vm_name: '{{user `build_name`}}-kube-{{user `kubernetes_semver`}}',
 };
 
+it('leaves no variable of image-builder unknown', () => {
+  expect(IMAGE_BUILDER_VARIABLES.filter((name) => !Object.hasOwn(PACKER_NAMES, name))).toEqual([]);
+});
+
+it('says for each variable what it means or why it means nothing', () => {
+  const silent = Object.entries(PACKER_NAMES).filter(([, { settings, note }]) => settings.length === 0 && note === '');
+  expect(silent).toEqual([]);
+});
+
 it('leads to settings that exist', async () => {
-  const root = rootSchema(await loadRegistry());
-  const lost = Object.values(PACKER_NAMES).filter(
-    ({ setting }) => setting !== OUTPUT_DIR && schemasAt(root, setting.split('.')).length === 0,
+  const registry = await loadRegistry();
+  const root = rootSchema(registry);
+  const drivers = registry.drivers.map(({ name }) => name);
+  const lost = Object.entries(PACKER_NAMES).flatMap(([name, { settings, driver }]) =>
+    (driver === undefined || drivers.includes(driver) ? settings : [])
+      .filter((setting) => setting !== OUTPUT_DIR && schemasAt(root, setting.split('.')).length === 0)
+      .map((setting) => `${name}: ${setting}`),
   );
   expect(lost).toEqual([]);
 });
@@ -60,11 +75,9 @@ describe('PACKER_VAR_FILES', () => {
   it('warns about the rest, by name and line', async () => {
     const { warnings } = await configured({ targets: ['debian13'], files, env, registry: await loadRegistry() });
     expect(warnings.map(({ path, message }) => `${path}: ${message}`)).toEqual([
-      'kubernetes_series: means nothing here',
-      'kubernetes_deb_version: means nothing here',
-      'vm_name: means nothing here',
+      'vm_name: the name of an image is the setting name',
     ]);
-    expect(warnings[0]?.source).toBe('packer.json:1:32');
+    expect(warnings[0]?.source).toMatch(/^packer\.json:1:\d+$/);
   });
 
   it('reads several files in their order, and refuses one that is not there', async () => {

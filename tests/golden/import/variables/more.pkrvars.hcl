@@ -1,0 +1,3 @@
+memory       = "4096"
+runc_version = null
+headless     = true
