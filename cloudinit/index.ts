@@ -1,3 +1,4 @@
+export * from './guestinfo.ts';
 export * from './iso.ts';
 export * from './meta-data.ts';
 export * from './network-config.ts';

@@ -1,6 +1,6 @@
 import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type BuildDirs, type LaunchRequest, type PreviewLine, quote } from '../../src/core/index.ts';
+import { type BuildDirs, type LocalBase, type PreviewLine, quote } from '../../src/core/index.ts';
 import { type CreateRequest, createArgs, type DiskFile } from '../../src/io/qemu-img.ts';
 
 /** Makes the copy-on-write disk: the base below it is only ever read. */
@@ -9,8 +9,7 @@ export function overlayArgv(request: CreateRequest): readonly string[] {
 }
 
 /** The base as a stretch of its file; a length counts only with an offset. */
-export function baseFile({ base }: Pick<LaunchRequest, 'base'>): DiskFile {
-  const { path, format, offset = 0, bytes } = base;
+export function baseFile({ path, format, offset = 0, bytes }: LocalBase): DiskFile {
   return offset === 0 ? { path, format } : { path, format, offset, ...(bytes === undefined ? {} : { bytes }) };
 }
 

@@ -1,7 +1,7 @@
 import { copyFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { writeSeedIso } from '../../cloudinit/iso.ts';
-import { type Context, formatBytes, KibError, type LaunchRequest } from '../../src/core/index.ts';
+import { type Context, formatBytes, KibError, type LaunchRequest, localBase } from '../../src/core/index.ts';
 import { CommandError } from '../../src/io/process.ts';
 import { type DiskFile, info } from '../../src/io/qemu-img.ts';
 import { baseFile } from './commands.ts';
@@ -24,8 +24,9 @@ export async function launch(request: LaunchRequest, options: QemuOptions, conte
 }
 
 async function inspectBase(request: LaunchRequest, context: Context): Promise<DiskFile> {
+  const base = localBase(request);
   // A backing file is named from the overlay's folder, so the path must not depend on ours.
-  const backing = baseFile({ base: { ...request.base, path: resolve(request.base.path) } });
+  const backing = baseFile({ ...base, path: resolve(base.path) });
   if (request.disk !== undefined && backing.offset !== undefined) {
     throw new KibError('KIB_DRIVER_CANNOT', `layers cannot stand on a part of a file, and the base is one (${backing.path})`, {
       hint: 'copy it into a file of its own with qemu-img convert, or build with --cache off',

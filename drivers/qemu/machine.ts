@@ -3,15 +3,15 @@ import {
   type Context,
   type Endpoint,
   errorMessage,
+  type FileDisk,
   KibError,
   type RunningMachine,
   type Screenshotter,
-  type SealedDisk,
   type StoppedMachine,
   throwIfAborted,
 } from '../../src/core/index.ts';
+import type { FileConsole } from '../../src/io/console-file.ts';
 import { info } from '../../src/io/qemu-img.ts';
-import type { FileConsole } from './console.ts';
 import type { Daemon } from './daemon.ts';
 import type { QemuFreezer } from './freeze.ts';
 import type { MachineParts } from './parts.ts';
@@ -130,7 +130,7 @@ class StoppedQemu implements StoppedMachine {
     this.#machine = machine;
   }
 
-  async seal(): Promise<SealedDisk> {
+  async seal(): Promise<FileDisk> {
     const { freezer, secrets, context } = this.#machine;
     const disk = freezer?.path ?? this.#machine.disk;
     for (const path of secrets) await rm(path, { recursive: true, force: true });

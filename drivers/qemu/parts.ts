@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Context, Scope, systemCode } from '../../src/core/index.ts';
+import { type Context, Scope } from '../../src/core/index.ts';
+import { claimLogs } from '../../src/io/console-file.ts';
 
 /**
  * What a machine is made of. `running` holds what it needs while it runs (process, sockets), `kept` what its disk needs. Both belong to the
@@ -66,15 +67,8 @@ export interface MachineLogs {
   readonly qemu: string;
 }
 
-/** Claims log files that no other machine of this build writes: console.log, then console-2.log … */
-export async function claimLogs(dir: string): Promise<MachineLogs> {
-  for (let n = 1; ; n++) {
-    const path = (name: string): string => join(dir, n === 1 ? `${name}.log` : `${name}-${n}.log`);
-    try {
-      await (await open(path('console'), 'wx', 0o600)).close();
-      return { console: path('console'), firmware: path('firmware'), qemu: path('qemu') };
-    } catch (error) {
-      if (systemCode(error) !== 'EEXIST') throw error;
-    }
-  }
+/** Claims log files that no other machine of this build writes. */
+export async function claimMachineLogs(dir: string): Promise<MachineLogs> {
+  const path = await claimLogs(dir);
+  return { console: path('console'), firmware: path('firmware'), qemu: path('qemu') };
 }

@@ -1,18 +1,18 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Context, type DiskPlace, isKibError, type MachineSpec, throwIfAborted } from '../../src/core/index.ts';
+import { FileConsole } from '../../src/io/console-file.ts';
 import { type CreateRequest, create, type DiskFile } from '../../src/io/qemu-img.ts';
 import type { Acceleration } from './accel.ts';
 import { type MachineFiles, qemuArgv } from './args.ts';
 import { logCommands, overlayArgv } from './commands.ts';
-import { FileConsole } from './console.ts';
 import type { HostFacts } from './facts.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import { DISK, QemuFreezer } from './freeze.ts';
 import type { VarsFile } from './frozen.ts';
 import { QemuMachine } from './machine.ts';
 import type { QemuOptions } from './options.ts';
-import { claimLogs, folderNames, type MachineLogs, type MachineParts, machineParts, ownFolder } from './parts.ts';
+import { claimMachineLogs, folderNames, type MachineLogs, type MachineParts, machineParts, ownFolder } from './parts.ts';
 import { type QemuProcess, startQemu } from './process.ts';
 import { type SwtpmFiles, startSwtpm, swtpmArgv } from './swtpm.ts';
 
@@ -55,7 +55,7 @@ async function start(request: StartRequest, parts: MachineParts, context: Contex
   throwIfAborted(context.signal);
   const sockets = await ownFolder(names.sockets, parts.running, context);
   throwIfAborted(context.signal);
-  const logs = await claimLogs(context.dirs.logs);
+  const logs = await claimMachineLogs(context.dirs.logs);
   const vars: VarsFile | undefined =
     uefi?.kind === 'flash' ? (uefi.vars.format === 'qcow2' ? 'vars.qcow2' : 'vars.fd') : undefined;
   const files = machineFiles(folder, disk?.folder ?? folder, sockets, logs, vars);

@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Artifact, digestFile, type Exporter, MiB, type SealedDisk } from '../../src/core/index.ts';
+import { type Artifact, digestFile, type Exporter, type FileDisk, MiB } from '../../src/core/index.ts';
 import { run } from '../../src/io/process.ts';
 import { check, compare, create, type DiskFile } from '../../src/io/qemu-img.ts';
 import { testSubject } from '../support/subject.ts';
@@ -13,9 +13,9 @@ const DISK_BYTES = 48 * MiB;
 /** Disks that every exporter must carry over bit for bit. */
 export interface SourceDisks {
   /** Data, zeroes and holes in one raw file. */
-  readonly raw: SealedDisk;
+  readonly raw: FileDisk;
   /** An overlay on an overlay on that, with changes, zeroes over data, and a last sector of data. */
-  readonly chain: SealedDisk;
+  readonly chain: FileDisk;
 }
 
 /** Makes the disks below `dir`. */
@@ -30,7 +30,7 @@ export async function makeSources(dir: string): Promise<SourceDisks> {
   await io('middle.qcow2', 'qcow2', ['write -P 0xdd 6M 512k', 'write -z 0 256k']);
   await create({ path: path('top.qcow2'), format: 'qcow2', backing: backing('middle.qcow2', 'qcow2') }, signal);
   await io('top.qcow2', 'qcow2', ['write -P 0xee 30M 65537', `write -P 0xff ${DISK_BYTES - 512} 512`]);
-  const disk = (name: string, format: DiskFile['format']): SealedDisk => ({
+  const disk = (name: string, format: DiskFile['format']): FileDisk => ({
     kind: 'file',
     path: path(name),
     format,
@@ -61,7 +61,7 @@ export function describeExporter(exporter: Exporter, optionSets: Readonly<Record
 
     /** Exports into an empty folder of a fresh context and hands both on. */
     async function exported<T>(
-      disk: SealedDisk,
+      disk: FileDisk,
       use: (artifact: Promise<Artifact>, context: TestContext, dir: string) => Promise<T>,
       contextOptions: TestContextOptions = {},
     ): Promise<T> {

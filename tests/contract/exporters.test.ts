@@ -1,7 +1,7 @@
 import { mkdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Artifact, digestFile, type Format, MiB } from '../../src/core/index.ts';
+import { type Artifact, digestFile, type FileFormat, MiB } from '../../src/core/index.ts';
 import { exporters } from '../../src/export/index.ts';
 import { run } from '../../src/io/process.ts';
 import { compare, info } from '../../src/io/qemu-img.ts';
@@ -11,7 +11,7 @@ import { describeExporter, diskOf, makeSources, type SourceDisks } from './descr
 
 const signal = new AbortController().signal;
 
-const OPTION_SETS: Readonly<Record<Format, Readonly<Record<string, unknown>>>> = {
+const OPTION_SETS: Readonly<Record<FileFormat, Readonly<Record<string, unknown>>>> = {
   qcow2: { defaults: {}, zlib: { compression: 'zlib' }, uncompressed: { compression: 'none' } },
   raw: { defaults: {} },
   ova: { defaults: {} },
@@ -28,7 +28,7 @@ describe('formats', () => {
   });
   afterAll(() => context[Symbol.asyncDispose]());
 
-  async function exportAs(format: Format, given: unknown, folder: string): Promise<Artifact> {
+  async function exportAs(format: FileFormat, given: unknown, folder: string): Promise<Artifact> {
     const dir = join(context.root, folder);
     await mkdir(dir);
     const exporter = exporters.find((exporter) => exporter.format === format);

@@ -10,7 +10,7 @@ import { collectGarbage } from '../../src/engine/gc.ts';
 import { convert } from '../../src/io/qemu-img.ts';
 import { filesBelow, listeningPorts, processesWith } from '../support/leftovers.ts';
 import { type TestContext, testContext } from '../support/test-context.ts';
-import { TINY_GUEST_COUNTS, TINY_GUEST_LINES, tinyGuest, tinyGuestRequest } from '../support/tiny-guest.ts';
+import { hasTinyGuestWritten, TINY_GUEST_COUNTS, TINY_GUEST_LINES, tinyGuest, tinyGuestRequest } from '../support/tiny-guest.ts';
 import { describeDriver, greeted } from './describe-driver.ts';
 
 const defaults = qemu.options.parse({});
@@ -24,13 +24,7 @@ describeDriver({
   hasWritten: async (disk, dir) => {
     const target = join(dir, 'sealed.img');
     await convert({ source: disk, target, targetFormat: 'raw', signal: new AbortController().signal });
-    const sealed = await readFile(target);
-    // It copies its boot sector to the second sector.
-    return (
-      sealed.subarray(0, 512).equals(tinyGuest().subarray(0, 512)) &&
-      sealed.subarray(512, 1024).includes(TINY_GUEST_LINES[0]) &&
-      sealed.subarray(1024).every((byte) => byte === 0)
-    );
+    return hasTinyGuestWritten(await readFile(target));
   },
   kill: (machine) => process.kill(Number(machine.id.split(' ').at(-1)), 'SIGKILL'),
   layers: {

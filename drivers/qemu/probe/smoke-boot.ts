@@ -1,8 +1,8 @@
 import { rm, writeFile } from 'node:fs/promises';
 import type { Arch } from '../../../src/core/index.ts';
+import { probeImage } from '../../../src/io/probe-guest/images.ts';
 import { CommandError, run } from '../../../src/io/process.ts';
 import { findProgram } from '../../../src/io/programs.ts';
-import { probeImage } from './images.ts';
 
 /** Whether an accelerator runs guests here; the reason reads on after «but». */
 export type Verdict = { readonly usable: true } | { readonly usable: false; readonly reason: string; readonly hint?: string };
@@ -21,7 +21,7 @@ export interface SmokeBoot {
 /** Where virtualisation works it takes a tenth of a second. */
 const DEADLINE_SECONDS = 3;
 
-/** Exit status of a test guest that got to its end: see amd64.S and arm64.S. */
+/** Exit status of a test guest that got to its end: see src/io/probe-guest. */
 const SUCCESS: Record<Arch, number> = { amd64: 33, arm64: 0 };
 
 /** After saying one of these QEMU keeps the broken guest, stopped. */

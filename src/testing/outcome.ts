@@ -1,7 +1,7 @@
 import { tmpdir } from 'node:os';
-import type { KibError } from '../../src/core/index.ts';
-import { filesBelow, processesWith } from '../support/leftovers.ts';
-import { type TestContext, type TestContextOptions, testContext } from '../support/test-context.ts';
+import type { KibError } from '../core/index.ts';
+import { filesBelow, processesWith } from './leftovers.ts';
+import { type TestContext, type TestContextOptions, testContext } from './test-context.ts';
 
 /** What a driver has left of a build. */
 export interface Leftovers {
@@ -9,7 +9,14 @@ export interface Leftovers {
   readonly processes: readonly string[];
   readonly work: readonly string[];
   readonly temporary: readonly string[];
+  /** What the hypervisor has of it, by name: domains, volumes. */
+  readonly elsewhere: readonly string[];
 }
+
+/** Names of what the hypervisor has of a build. */
+export type Remains = (buildId: string) => readonly string[];
+
+const NOWHERE: Remains = () => [];
 
 /** What aborted work threw, and what was there then and after the build's scope was done. */
 export interface Outcome {
@@ -19,15 +26,16 @@ export interface Outcome {
   readonly atEnd: Leftovers;
 }
 
-export const NOTHING: Leftovers = { journal: [], processes: [], work: [], temporary: [] };
+export const NOTHING: Leftovers = { journal: [], processes: [], work: [], temporary: [], elsewhere: [] };
 export const CANCELLED: Outcome = { code: 'KIB_CANCELLED', suppressed: [], atThrow: NOTHING, atEnd: NOTHING };
 
-export async function leftovers(context: TestContext): Promise<Leftovers> {
+export async function leftovers(context: TestContext, remains: Remains = NOWHERE): Promise<Leftovers> {
   return {
     journal: context.journal.held,
     processes: processesWith(context.buildId),
     work: filesBelow(context.dirs.work),
     temporary: filesBelow(tmpdir()).filter((name) => name.includes(context.buildId)),
+    elsewhere: remains(context.buildId),
   };
 }
 
@@ -35,25 +43,32 @@ export async function leftovers(context: TestContext): Promise<Leftovers> {
 export async function fuzz(
   stopAt: (n: number) => TestContextOptions,
   work: (context: TestContext) => Promise<void>,
+  remains: Remains = NOWHERE,
 ): Promise<readonly Outcome[]> {
   const outcomes: Outcome[] = [];
   for (let n = 1; ; n++) {
-    const outcome = await attempt(stopAt(n), work);
+    const outcome = await attempt(stopAt(n), work, remains);
     if (outcome === undefined) return outcomes;
     outcomes.push(outcome);
   }
 }
 
-async function attempt(options: TestContextOptions, work: (context: TestContext) => Promise<void>): Promise<Outcome | undefined> {
+async function attempt(
+  options: TestContextOptions,
+  work: (context: TestContext) => Promise<void>,
+  remains: Remains,
+): Promise<Outcome | undefined> {
   await using context = await testContext(options);
   try {
     await work(context);
     return undefined;
   } catch (error) {
-    const atThrow = await leftovers(context);
-    const { code = String(error), suppressed = [] } = error as Partial<KibError>;
+    const atThrow = await leftovers(context, remains);
+    const { code: got = '', message = String(error), suppressed = [] } = error as Partial<KibError>;
+    // What should not have happened says more.
+    const code = got === CANCELLED.code ? got : `${got} ${message}`;
     await context.scope[Symbol.asyncDispose]();
-    return { code, suppressed, atThrow, atEnd: await leftovers(context) };
+    return { code, suppressed, atThrow, atEnd: await leftovers(context, remains) };
   }
 }
 

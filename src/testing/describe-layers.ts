@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { DiskPlace, Driver, Frozen, LaunchRequest, RunningMachine } from '../../src/core/index.ts';
-import { countingSignal } from '../support/counting-signal.ts';
-import { type TestContext, testContext } from '../support/test-context.ts';
+import { type DiskPlace, type Driver, type Frozen, type LaunchRequest, localBase, type RunningMachine } from '../core/index.ts';
+import { countingSignal } from './counting-signal.ts';
 import { atJournalLine, CANCELLED, fuzz, leftovers, NOTHING } from './outcome.ts';
+import { type TestContext, testContext } from './test-context.ts';
+import type { Vitest } from './vitest.ts';
 
 export interface LayersCase<O> {
   readonly driver: Driver<O>;
@@ -18,7 +18,8 @@ export interface LayersCase<O> {
 }
 
 /** Holds a driver with layers to the text of core/driver.ts and core/machine.ts on freezing and continuing. */
-export function describeLayers<O>({ driver, options, ...the }: LayersCase<O>): void {
+export function describeLayers<O>(vitest: Vitest, { driver, options, ...the }: LayersCase<O>): void {
+  const { afterEach, beforeEach, describe, expect, it } = vitest;
   describe(`layers of driver ${driver.name}`, () => {
     let dir: string;
     let request: LaunchRequest;
@@ -36,7 +37,7 @@ export function describeLayers<O>({ driver, options, ...the }: LayersCase<O>): v
       const folder = join(dir, `.part-${name}`);
       await rm(folder, { recursive: true, force: true });
       await mkdir(folder, { mode: 0o700 });
-      return { folder, backing: below === undefined ? request.base.path : `../${below}/disk.qcow2` };
+      return { folder, backing: below === undefined ? localBase(request).path : `../${below}/disk.qcow2` };
     };
     const launch = async (context: TestContext): Promise<RunningMachine> =>
       driver.launch({ ...request, disk: await place('first', undefined) }, options, context);
@@ -86,7 +87,7 @@ export function describeLayers<O>({ driver, options, ...the }: LayersCase<O>): v
       }
       const stopped = await resumed[0]?.shutdown({ graceMs: 20_000, signal: context.signal });
       const disk = await stopped?.seal();
-      expect(await the.countOn(disk?.path ?? '', dir)).toBeGreaterThan((await countOf('a')) + 2);
+      expect(await the.countOn(disk?.kind === 'file' ? disk.path : '', dir)).toBeGreaterThan((await countOf('a')) + 2);
       await stopped?.[Symbol.asyncDispose]();
       for (const one of [machine, resumed[1]]) await one?.[Symbol.asyncDispose]();
       expect(await leftovers(context)).toEqual(NOTHING);

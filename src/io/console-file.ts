@@ -1,5 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import { type Clock, type ConsoleReader, systemCode } from '../../src/core/index.ts';
+import { join } from 'node:path';
+import { type Clock, type ConsoleReader, systemCode } from '../core/index.ts';
 import { ConsoleText } from './console-text.ts';
 
 const POLL_MS = 100;
@@ -7,7 +8,7 @@ const POLL_MS = 100;
 const PROMPT_MS = 1000;
 const TAIL_BYTES = 64 * 1024;
 
-/** Reads the console and the firmware's messages from the files that QEMU writes them to, as one stream. */
+/** Reads the console and the firmware's messages from the files that they are written to, as one stream. */
 export class FileConsole implements ConsoleReader {
   readonly path: string;
   readonly #firmwarePath: string | undefined;
@@ -97,5 +98,21 @@ async function openIfThere(path: string): Promise<FileHandle | undefined> {
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return undefined;
     throw error;
+  }
+}
+
+/**
+ * Claims log files of one machine that no other machine of this build writes: returns how they are named, `console.log` or `console-2.log` for
+ * `console`. The console's own file is there then, empty.
+ */
+export async function claimLogs(dir: string): Promise<(stem: string) => string> {
+  for (let n = 1; ; n++) {
+    const path = (stem: string): string => join(dir, n === 1 ? `${stem}.log` : `${stem}-${n}.log`);
+    try {
+      await (await open(path('console'), 'wx', 0o600)).close();
+      return path;
+    } catch (error) {
+      if (systemCode(error) !== 'EEXIST') throw error;
+    }
   }
 }

@@ -1,0 +1,154 @@
+import { writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { writeSeedIso } from '../../cloudinit/iso.ts';
+import { type Context, isKibError, KibError, type LaunchRequest, localBase, throwIfAborted } from '../../src/core/index.ts';
+import { claimLogs, FileConsole } from '../../src/io/console-file.ts';
+import { requirePrograms } from '../../src/io/programs.ts';
+import { inspectBase, uploadBase } from './base.ts';
+import { type ChosenCpu, chooseCpu } from './cpu.ts';
+import { removeDomain } from './domain.ts';
+import { domainXml, type MachineVolumes } from './domain-xml.ts';
+import { absolute } from './login.ts';
+import { LibvirtMachine } from './machine.ts';
+import { requireNetwork } from './network.ts';
+import { connectionOptionsSchema, type LibvirtOptions } from './options.ts';
+import { type MachineParts, machineName, machineParts, ownFolder } from './parts.ts';
+import { findPool, makeVolume } from './pool.ts';
+import { type Registrar, registered } from './resources.ts';
+import { libvirtUri } from './uri.ts';
+import { connectVirsh, type Virsh } from './virsh.ts';
+import { DomainWatch } from './watch.ts';
+
+/** Boots a machine on a fresh overlay of the base. See Driver.launch for the contract; errors are KIB_… of this driver. */
+export async function launch(request: LaunchRequest, options: LibvirtOptions, context: Context): Promise<LibvirtMachine> {
+  throwIfAborted(context.signal);
+  if (request.machine.arch === 'arm64' && request.machine.firmware === 'bios') {
+    throw new KibError('KIB_DRIVER_CANNOT', 'there is no BIOS for arm64', { hint: 'firmware: uefi' });
+  }
+  await requirePrograms(hostPrograms(options));
+  const parts = machineParts(context);
+  try {
+    return await start(request, options, parts, context);
+  } catch (error) {
+    try {
+      await parts[Symbol.asyncDispose]();
+    } catch (leak) {
+      if (isKibError(error)) error.suppressed.push(leak);
+    }
+    throw error;
+  }
+}
+
+/** Programs that this host needs; the others are libvirt's host's. */
+export function hostPrograms({ uri }: Pick<LibvirtOptions, 'uri'>): readonly string[] {
+  return ['qemu-img', 'xorriso', ...(libvirtUri(uri).ssh === undefined ? ['virsh'] : [])];
+}
+
+/** What the journal keeps of a machine's resources. */
+export function registrarOf(options: LibvirtOptions, folder: string): Registrar {
+  const connection = connectionOptionsSchema.parse({
+    uri: options.uri,
+    keyFile: options.keyFile,
+    agent: options.agent,
+    knownHosts: options.knownHosts,
+    hostKey: options.hostKey,
+  });
+  return { connection: absolute(connection), pool: options.pool, folder };
+}
+
+async function start(
+  request: LaunchRequest,
+  options: LibvirtOptions,
+  parts: MachineParts,
+  context: Context,
+): Promise<LibvirtMachine> {
+  const { machine } = request;
+  const { signal, clock, dirs } = context;
+  const { running, kept } = parts;
+  const local = localBase(request);
+  // A backing file is named from the disk's folder, so the path must not depend on ours.
+  const base = await inspectBase({ ...local, path: resolve(local.path) }, machine.diskBytes, signal);
+  const { pool } = options;
+  const virsh = kept.use('connection', await connectVirsh(options, clock, signal));
+  await findPool(virsh, options, signal);
+  await requireNetwork(virsh, options, signal);
+  throwIfAborted(signal);
+  const name = machineName(context);
+  const folder = await ownFolder(name, kept, context);
+  const registrar = registrarOf(options, folder);
+  throwIfAborted(signal);
+  const cpu = await chooseCpu({ virsh, machine, options, registrar }, context);
+  warnAboutEmulation(cpu, virsh, context);
+  const isKept = options.keepBases && local.isThrowaway !== true;
+  const ownName = isKept ? undefined : `${name}-base.qcow2`;
+  const baseName = await uploadBase({ virsh, base, registrar, ownName, scope: kept }, context);
+  const path = async (volume: string): Promise<string> => (await virsh.run(['vol-path', '--pool', pool, volume], signal)).trim();
+  const disk = { name: `${name}.qcow2`, bytes: machine.diskBytes, format: 'qcow2', backingPath: await path(baseName) } as const;
+  await makeVolume(virsh, disk, registrar, kept, context);
+  const seed = await makeSeed(request, name, virsh, registrar, parts, context);
+  const console = { name: `${name}-serial.log`, bytes: 0, format: 'raw' } as const;
+  await makeVolume(virsh, console, registrar, running, context);
+  const volumes: MachineVolumes = { disk: disk.name, seed, consolePath: await path(console.name) };
+  const logs = await claimLogs(dirs.logs);
+  const definition = domainXml({ name, title: `kib-native ${request.name}`, machine, options, cpu, volumes });
+  await startDomain(virsh, name, definition, logs('domain').replace(/\.log$/, '.xml'), registrar, parts, context);
+  const watch = running.use(
+    'watch',
+    new DomainWatch({ virsh, name, pool, console: console.name, consolePath: logs('console'), clock }),
+  );
+  throwIfAborted(signal);
+  return new LibvirtMachine({
+    virsh,
+    name,
+    options,
+    volumes,
+    parts,
+    watch,
+    slowness: cpu.slowness,
+    console: new FileConsole(logs('console'), undefined, clock, () => watch.hasEnded),
+    base: base.file,
+    folder,
+    context,
+  });
+}
+
+async function makeSeed(
+  { seed }: LaunchRequest,
+  machine: string,
+  virsh: Virsh,
+  registrar: Registrar,
+  { running }: MachineParts,
+  context: Context,
+): Promise<string> {
+  const iso = join(registrar.folder, 'seed.iso');
+  await writeSeedIso(seed, iso, context.signal);
+  const name = `${machine}-seed.iso`;
+  await makeVolume(virsh, { name, bytes: 0, format: 'raw' }, registrar, running, context);
+  await virsh.send(['vol-upload', '--pool', registrar.pool, name], iso, context.signal);
+  return name;
+}
+
+async function startDomain(
+  virsh: Virsh,
+  name: string,
+  definition: string,
+  path: string,
+  registrar: Registrar,
+  { running }: MachineParts,
+  { journal, signal }: Context,
+): Promise<void> {
+  await writeFile(path, definition);
+  await registered('libvirt:domain', name, registrar, running, journal, () => removeDomain(virsh, name));
+  throwIfAborted(signal);
+  // Never cut short: who knows how far it came.
+  const steady = new AbortController().signal;
+  await virsh.send(['define'], path, steady);
+  throwIfAborted(signal);
+  await virsh.run(['start', name], steady);
+  throwIfAborted(signal);
+}
+
+function warnAboutEmulation({ fallback, slowness }: ChosenCpu, { place }: Virsh, { span }: Context): void {
+  if (fallback === undefined) return;
+  span.warn('KIB_TCG', `the guest is emulated on ${place} and about ${slowness} times slower: ${fallback}`);
+}

@@ -1,0 +1,288 @@
+import { spawn } from 'node:child_process';
+import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { libvirt } from '../../drivers/libvirt/driver.ts';
+import type { Endpoint, LaunchRequest, SealedDisk } from '../../src/core/index.ts';
+import { collectGarbage } from '../../src/engine/gc.ts';
+import { convert } from '../../src/io/qemu-img.ts';
+import { generateKeyPair } from '../../src/transport/keys.ts';
+import { filesBelow, processesWith } from '../support/leftovers.ts';
+import { type LibvirtRig, noRig, startLibvirtRig } from '../support/libvirt/rig.ts';
+import { testContext } from '../support/test-context.ts';
+import { hasTinyGuestWritten, TINY_GUEST_LINES, tinyGuestRequest } from '../support/tiny-guest.ts';
+import { describeDriver, greeted } from './describe-driver.ts';
+
+// None where it cannot be had.
+const rigs: readonly LibvirtRig[] = noRig === undefined ? [await startLibvirtRig()] : [];
+afterAll(async () => {
+  for (const rig of rigs) await rig[Symbol.asyncDispose]();
+});
+
+describe.skipIf(noRig !== undefined)(`on a real libvirtd${noRig === undefined ? '' : `: ${noRig}`}`, () => {
+  for (const rig of rigs) describeLibvirt(rig);
+});
+
+function describeLibvirt(rig: LibvirtRig): void {
+  const options = libvirt.options.parse(rig.options);
+
+  describeDriver({
+    driver: libvirt,
+    options,
+    guest: async (dir) => tinyGuestRequest(join(dir, 'guest.img')),
+    deafGuest: async (dir) => tinyGuestRequest(join(dir, 'deaf.img'), { deaf: true }),
+    greeting: TINY_GUEST_LINES[1],
+    hasWritten,
+    kill: (machine) => {
+      for (const line of qemuOf(machine)) process.kill(Number.parseInt(line, 10), 'SIGKILL');
+    },
+    isRunning: async (machine) => Promise.resolve(qemuOf(machine).length > 0),
+    hasAddress: false,
+    momentMs: 150,
+    remains: (buildId) => rig.named(buildId),
+  });
+
+  describe('libvirt', () => {
+    let dir: string;
+    let request: LaunchRequest;
+    beforeEach(async () => {
+      dir = await mkdtemp(join(tmpdir(), 'kib-libvirt-'));
+      request = await tinyGuestRequest(join(dir, 'guest.img'));
+    });
+    afterEach(() => rm(dir, { recursive: true, force: true }));
+
+    it('is used on this host as on another', async () => {
+      await using context = await testContext();
+      const local = libvirt.options.parse(rig.localOptions);
+      const machine = await libvirt.launch(request, local, context);
+      expect(await greeted(machine, TINY_GUEST_LINES[1])).toBe(TINY_GUEST_LINES[1]);
+      const stopped = await machine.shutdown({ graceMs: 20_000, signal: context.signal });
+      expect(await hasWritten(await stopped.seal(), dir)).toBe(true);
+      await stopped[Symbol.asyncDispose]();
+      expect(rig.named(context.buildId)).toEqual([]);
+    });
+
+    const variants = [
+      [{ diskBus: 'scsi', seedBus: 'scsi', networkModel: 'e1000e', cache: 'writeback', display: 'vnc' }, 'bios'],
+      [{ diskBus: 'sata', seedBus: 'sata', networkModel: 'rtl8139', cache: 'none', watchdog: false, keepBases: false }, 'bios'],
+      [{ cpuModel: 'Nehalem', machineType: 'pc-q35-7.2', bridge: 'virbr0' }, 'bios'],
+      [{}, 'uefi'],
+      [{ secureBoot: true }, 'uefi'],
+    ] as const;
+
+    it.for(variants)('starts machines with %o and %s', async ([given, firmware]) => {
+      await using context = await testContext();
+      const what = { ...request, machine: { ...request.machine, firmware, memoryBytes: 256 * 1024 * 1024 } };
+      const machine = await libvirt.launch(what, { ...options, ...given }, context);
+      if (firmware === 'bios') await greeted(machine, TINY_GUEST_LINES[1]);
+      else expect(qemuOf(machine).join()).toMatch(/OVMF_CODE/);
+      await machine[Symbol.asyncDispose]();
+      expect(rig.named(context.buildId)).toEqual([]);
+      expect(filesBelow(join(rig.dir, 'lib/qemu/nvram'))).toEqual([]);
+    });
+
+    it('sees that kvm, which libvirt lists, does not run guests, and emulates with one warning', async ({ skip }) => {
+      await using context = await testContext();
+      await using machine = await libvirt.launch(request, { ...options, domainType: 'auto' }, context);
+      if (machine.slowness === 1) skip('kvm works here');
+      const warnings = context.events.filter((event) => event.type === 'warning');
+      expect(warnings).toMatchObject([{ code: 'KIB_TCG', message: expect.stringContaining('kvm') as string }]);
+      expect(rig.named('probe')).toEqual([]);
+      const launching = libvirt.launch(request, { ...options, domainType: 'kvm' }, context);
+      await expect(launching).rejects.toMatchObject({ code: 'KIB_ACCELERATOR' });
+      expect(rig.named('probe')).toEqual([]);
+    });
+
+    it('uploads a base once, however many begin with it at the same time', async () => {
+      await using context = await testContext();
+      await appendFile(join(dir, 'guest.img'), Buffer.alloc(512, context.buildId));
+      const before = rig.named('kib-base-').length;
+      const machines = await Promise.all([1, 2, 3].map(async () => libvirt.launch(request, options, context)));
+      await Promise.all(machines.map(async (machine) => greeted(machine, TINY_GUEST_LINES[1])));
+      expect(rig.named('kib-base-')).toHaveLength(before + 1);
+      const uploads = context.events.filter((event) => event.type === 'span.note' && event.text.startsWith('uploading'));
+      expect(uploads).toHaveLength(1);
+    });
+
+    it('leaves no copy of a base that nobody boots again', async () => {
+      await using context = await testContext();
+      await appendFile(join(dir, 'guest.img'), Buffer.alloc(512, context.buildId));
+      const before = rig.named('kib-base-');
+      const machine = await libvirt.launch({ ...request, base: { ...request.base, isThrowaway: true } }, options, context);
+      await greeted(machine, TINY_GUEST_LINES[1]);
+      expect(rig.named('kib-base-')).toEqual(before);
+      await machine[Symbol.asyncDispose]();
+      expect(rig.named(context.buildId)).toEqual([]);
+    });
+
+    it('logs in again when the connection breaks', async () => {
+      await using context = await testContext();
+      const machine = await libvirt.launch(request, options, context);
+      await greeted(machine, TINY_GUEST_LINES[1]);
+      const before = rig.connections();
+      rig.drop();
+      const stopped = await machine.shutdown({ graceMs: 20_000, signal: context.signal });
+      expect(rig.connections()).toBeGreaterThan(before);
+      expect(await hasWritten(await stopped.seal(), dir)).toBe(true);
+    });
+
+    it('says when a guest asks for no address', async () => {
+      await using context = await testContext();
+      await using machine = await libvirt.launch(request, { ...options, addressSeconds: 1 }, context);
+      const abort = new AbortController();
+      const aborted = machine.endpoint(abort.signal);
+      abort.abort(new Error('enough'));
+      await expect(aborted).rejects.toMatchObject({ code: 'KIB_CANCELLED' });
+      await expect(machine.endpoint(context.signal)).rejects.toMatchObject({
+        code: 'KIB_LIBVIRT_ADDRESS',
+        message: 'the guest got no address on network default within 8 s',
+      });
+    });
+
+    it('leads to the address that the network leased to the guest', async () => {
+      await using context = await testContext();
+      await using machine = await libvirt.launch(request, options, context);
+      // The guest asks for none, so the lease is entered for it, and somebody in the rig's network says hello.
+      const hello = rig.lease(machine.id.split(' ').at(-1) ?? '', 'SSH-2.0-guest\r\n');
+      try {
+        const endpoint = await machine.endpoint(context.signal);
+        expect(endpoint.host).toBe('127.0.0.1');
+        expect(await greeting(endpoint)).toBe('SSH-2.0-guest\r\n');
+        expect(await machine.endpoint(context.signal)).toEqual(endpoint);
+        // The same with no way through the host.
+        await using direct = await libvirt.launch(request, { ...options, reach: 'direct' }, context);
+        rig.lease(direct.id.split(' ').at(-1) ?? '');
+        expect(await direct.endpoint(context.signal)).toEqual({ host: '192.168.122.1', port: 22 });
+        await machine[Symbol.asyncDispose]();
+        await expect(greeting(endpoint)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+      } finally {
+        hello.kill('SIGKILL');
+      }
+    });
+
+    it('says when the host’s SSH server forwards nothing', async () => {
+      await using closed = await startLibvirtRig(['AllowTcpForwarding no']);
+      await using context = await testContext();
+      await using machine = await libvirt.launch(request, libvirt.options.parse(closed.options), context);
+      closed.lease(machine.id.split(' ').at(-1) ?? '');
+      expect(await greeting(await machine.endpoint(context.signal))).toBe('');
+      await expect(machine.endpoint(context.signal)).rejects.toMatchObject({
+        code: 'KIB_HOST_UNREACHABLE',
+        hint: expect.stringContaining('AllowTcpForwarding') as string,
+      });
+    });
+
+    it('makes a pool where there is none, when told where', async () => {
+      await using context = await testContext();
+      const made = { ...options, pool: 'made', poolPath: join(rig.dir, 'made') };
+      await using machine = await libvirt.launch(request, made, context);
+      expect(await greeted(machine, TINY_GUEST_LINES[1])).toBe(TINY_GUEST_LINES[1]);
+      expect(rig.virsh('pool-info', 'made')).toMatch(/State: +running/);
+    });
+
+    it('leaves after kill -9 what gc finds and removes', async () => {
+      const script = fileURLToPath(new URL('../support/libvirt/machine-process.ts', import.meta.url));
+      const build = `killed-${process.pid}`;
+      const child = spawn(process.execPath, ['--import', 'tsx', script, dir, build, JSON.stringify(rig.options)], {
+        detached: true,
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      const ended = new Promise<unknown>((resolve) => child.once('close', (code, signal) => resolve(code ?? signal)));
+      const gc = async () =>
+        collectGarbage({ stateHome: dir, drivers: [libvirt], dryRun: false, signal: new AbortController().signal });
+      try {
+        const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+        expect((await lines.next()).value).toContain('libvirt domain');
+        expect((await gc()).builds).toMatchObject([{ id: build, status: 'running' }]);
+        process.kill(-Number(child.pid), 'SIGKILL');
+        expect(await ended).toBe('SIGKILL');
+        expect(rig.named(build).length).toBeGreaterThan(3);
+        expect((await gc()).builds).toMatchObject([{ id: build, status: 'collected' }]);
+        expect(rig.named(build)).toEqual([]);
+        expect(processesWith(build)).toEqual([]);
+        expect(filesBelow(join(dir, 'work'))).toEqual([]);
+        expect((await gc()).builds).toMatchObject([{ id: build, status: 'clean' }]);
+      } finally {
+        child.kill('SIGKILL');
+        await ended;
+      }
+    });
+
+    const stranger = generateKeyPair('stranger');
+    const failures = [
+      [{ keyFile: 'stranger' }, {}, 'KIB_HOST_AUTH', 'refused the login of root'],
+      [{ keyFile: '/no/such/key' }, {}, 'KIB_HOST_AUTH', 'the private key cannot be read'],
+      [{ hostKey: stranger.publicKey }, {}, 'KIB_HOST_KEY', 'should show host key'],
+      [{ hostKey: undefined, knownHosts: '/dev/null' }, {}, 'KIB_HOST_KEY', 'has no key of 127.0.0.1'],
+      [{ uri: 'qemu+ssh://root@127.0.0.1:1/system' }, {}, 'KIB_HOST_UNREACHABLE', 'ECONNREFUSED'],
+      [{ uri: 'qemu:///system?socket=/no/such/socket' }, {}, 'KIB_LIBVIRT_CONNECT', 'No such file'],
+      [{ network: 'nowhere' }, {}, 'KIB_LIBVIRT_NETWORK', 'has no network nowhere'],
+      [{ network: 'idle' }, {}, 'KIB_LIBVIRT_NETWORK', 'network idle of root@127.0.0.1 is not active'],
+      [{ bridge: 'nobridge0' }, {}, 'KIB_LIBVIRT', 'nobridge0'],
+      [{ pool: 'nowhere' }, {}, 'KIB_LIBVIRT_POOL', 'has no storage pool nowhere'],
+      [{ pool: 'idle' }, {}, 'KIB_LIBVIRT_POOL', 'is inactive'],
+      [{ pool: 'small' }, { base: 'large.img' }, 'KIB_LIBVIRT_POOL_FULL', 'storage pool small'],
+      [{ pool: 'crowded' }, { base: 'large.img' }, 'KIB_LIBVIRT_POOL_FULL', 'No space left on device'],
+      [{ cpuModel: 'Cray-1' }, {}, 'KIB_LIBVIRT', 'Cray-1'],
+      [{ machineType: 'q36' }, {}, 'KIB_LIBVIRT', 'virsh define failed on root@127.0.0.1'],
+      [{}, { machine: { diskBytes: 512 } }, 'KIB_DRIVER_CANNOT', 'wanted a disk of 512 B'],
+      [{}, { base: '/no/such/base' }, 'KIB_DRIVER_CANNOT', 'No such file'],
+      [{}, { machine: { arch: 'arm64' } }, 'KIB_DRIVER_CANNOT', 'no BIOS for arm64'],
+    ] as const;
+
+    it.for(failures)('fails with %o %o as %s: %s', async ([given, change, code, message]) => {
+      await using context = await testContext();
+      await writeFile(join(dir, 'stranger'), stranger.privateKey);
+      await writeFile(join(dir, 'large.img'), Buffer.alloc(4 * 1024 * 1024, context.buildId));
+      const keyFile = 'keyFile' in given && given.keyFile === 'stranger' ? { keyFile: join(dir, 'stranger') } : {};
+      const wrong = {
+        ...request,
+        machine: { ...request.machine, ...('machine' in change ? change.machine : {}) },
+        base: {
+          path: join(
+            'base' in change ? (change.base.startsWith('/') ? '/' : dir) : dir,
+            'base' in change ? change.base : 'guest.img',
+          ),
+          format: 'raw' as const,
+        },
+      };
+      const parsed = libvirt.options.parse({ ...rig.options, ...given, ...keyFile });
+      await expect(libvirt.launch(wrong, parsed, context)).rejects.toMatchObject({
+        code,
+        message: expect.stringContaining(message) as string,
+      });
+      expect(context.journal.held).toEqual([]);
+      expect(filesBelow(context.dirs.work)).toEqual([]);
+      expect(rig.named(context.buildId)).toEqual([]);
+      expect(context.events.map((event) => JSON.stringify(event)).join()).not.toContain('PRIVATE KEY');
+    });
+  });
+}
+
+async function hasWritten(disk: SealedDisk, dir: string): Promise<boolean> {
+  if (disk.kind !== 'file') return false;
+  const target = join(dir, 'sealed.img');
+  await convert({ source: disk, target, targetFormat: 'raw', signal: new AbortController().signal });
+  return hasTinyGuestWritten(await readFile(target));
+}
+
+/** What a server says first; nothing when it hangs up. */
+async function greeting({ host, port }: Endpoint): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host, port });
+    socket.on('data', (chunk: Buffer) => {
+      resolve(chunk.toString());
+      socket.destroy();
+    });
+    socket.once('error', reject);
+    socket.once('close', () => resolve(''));
+  });
+}
+
+function qemuOf({ id }: { readonly id: string }): readonly string[] {
+  return processesWith(`guest=${id.split(' ').at(-1)}`);
+}

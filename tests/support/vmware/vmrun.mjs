@@ -1,0 +1,167 @@
+#!/usr/bin/env node
+// A vmrun for tests: takes .vmx files as VMware's does and boots them in QEMU (machine.mjs). KIB_VMRUN_STATE names a folder for what runs.
+import { spawn } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { createConnection } from 'node:net';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { changeVmx, disksOf, readVmx } from './vmx.mjs';
+
+const state = process.env.KIB_VMRUN_STATE;
+if (state === undefined) fail('KIB_VMRUN_STATE is not set');
+const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+
+const args = process.argv.slice(2);
+if (args[0] === '-T') {
+  if (!['ws', 'fusion', 'player'].includes(args[1])) fail(`Unrecognized host type: ${args[1]}`);
+  args.splice(0, 2);
+}
+const [command, ...rest] = args;
+const COMMANDS = { list, start, stop, clone, snapshot, listSnapshots, getGuestIPAddress, deleteVM };
+if (!Object.hasOwn(COMMANDS, command ?? '')) fail(`Unrecognized command: ${command}`);
+await COMMANDS[command](...rest);
+
+/** VMware writes it to standard output and exits with 255. */
+function fail(text) {
+  console.log(`Error: ${text}`);
+  process.exit(255);
+}
+
+function running() {
+  return readdirSync(state, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .flatMap(({ name }) => {
+      try {
+        const machine = JSON.parse(readFileSync(join(state, name, 'running'), 'utf8'));
+        process.kill(machine.pid, 0);
+        return [{ ...machine, folder: join(state, name) }];
+      } catch {
+        return [];
+      }
+    });
+}
+
+function find(vmx) {
+  return running().find((machine) => machine.vmx === resolve(vmx));
+}
+
+function mustExist(vmx) {
+  if (vmx === undefined || !existsSync(vmx)) fail(`Cannot open VM: ${vmx}, The virtual machine cannot be found`);
+}
+
+function list() {
+  const machines = running();
+  console.log(`Total running VMs: ${machines.length}`);
+  for (const { vmx } of machines) console.log(vmx);
+}
+
+async function start(vmx, mode = 'gui') {
+  mustExist(vmx);
+  if (!['gui', 'nogui'].includes(mode)) fail('Invalid argument');
+  if (find(vmx) !== undefined) fail('The file is already in use');
+  const child = spawn(process.execPath, [fileURLToPath(new URL('machine.mjs', import.meta.url)), resolve(vmx), state], {
+    detached: true,
+    stdio: 'ignore',
+  });
+  let ended = false;
+  child.on('exit', () => {
+    ended = true;
+  });
+  child.unref();
+  for (let waited = 0; waited < 20_000; waited += 50) {
+    if (find(vmx) !== undefined) {
+      // A machine that QEMU refuses is gone again at once.
+      await sleep(300);
+      if (find(vmx) !== undefined) return;
+    }
+    if (ended) fail(lastError() ?? 'The operation was canceled');
+    await sleep(50);
+  }
+  fail('The operation timed out');
+}
+
+function lastError() {
+  for (const name of readdirSync(state)) {
+    const file = join(state, name, 'error');
+    if (!existsSync(file)) continue;
+    const text = readFileSync(file, 'utf8');
+    rmSync(file);
+    return text;
+  }
+  return undefined;
+}
+
+async function stop(vmx, mode = 'hard') {
+  mustExist(vmx);
+  const machine = find(vmx);
+  if (machine === undefined) fail(`The virtual machine is not powered on: ${vmx}`);
+  if (mode === 'soft') {
+    if (!existsSync(join(machine.folder, 'tools'))) fail(`The VMware Tools are not running in the virtual machine: ${vmx}`);
+    await pressPowerButton(join(machine.folder, 'qmp'));
+  } else process.kill(machine.supervisor, 'SIGTERM');
+  for (let waited = 0; waited < 120_000; waited += 100) {
+    if (find(vmx) === undefined) return;
+    await sleep(100);
+  }
+  fail('The operation timed out');
+}
+
+function pressPowerButton(path) {
+  return new Promise((done, reject) => {
+    const socket = createConnection(path, () => {
+      socket.write('{"execute":"qmp_capabilities"}\n{"execute":"system_powerdown"}\n');
+      setTimeout(() => {
+        socket.end();
+        done();
+      }, 200);
+    });
+    socket.on('error', reject);
+  });
+}
+
+/** Copies disks and settings only; the copy gets an address and a UUID of its own when it first runs. */
+function clone(from, to, type, ...options) {
+  mustExist(from);
+  if (!['full', 'linked'].includes(type)) fail('Invalid argument');
+  const folder = dirname(to);
+  mkdirSync(folder, { recursive: true });
+  for (const { file } of disksOf(readVmx(from))) copyFileSync(resolve(dirname(from), file), join(folder, file));
+  copyFileSync(from, to);
+  const cloneName = options.find((option) => option.startsWith('-cloneName='))?.slice('-cloneName='.length);
+  const fresh = ['ethernet0.generatedAddress', 'ethernet0.generatedAddressOffset', 'uuid.bios', 'uuid.location'];
+  changeVmx(to, {
+    ...Object.fromEntries(fresh.map((key) => [key, undefined])),
+    ...(cloneName === undefined ? {} : { displayName: cloneName }),
+  });
+}
+
+function snapshot(vmx, name) {
+  mustExist(vmx);
+  if (name === undefined) fail('Invalid argument');
+  const folder = join(dirname(vmx), `${name}.snapshot`);
+  if (existsSync(folder)) fail('The name already exists');
+  mkdirSync(folder);
+  for (const { file } of disksOf(readVmx(vmx))) copyFileSync(resolve(dirname(vmx), file), join(folder, file));
+}
+
+function listSnapshots(vmx) {
+  mustExist(vmx);
+  const names = readdirSync(dirname(vmx)).filter((name) => name.endsWith('.snapshot'));
+  console.log(`Total snapshots: ${names.length}`);
+  for (const name of names) console.log(name.replace(/\.snapshot$/, ''));
+}
+
+function getGuestIPAddress(vmx) {
+  mustExist(vmx);
+  const machine = find(vmx);
+  if (machine === undefined) fail(`The virtual machine is not powered on: ${vmx}`);
+  const tools = join(machine.folder, 'tools');
+  if (!existsSync(tools)) fail(`The VMware Tools are not running in the virtual machine: ${vmx}`);
+  console.log(readFileSync(tools, 'utf8').trim());
+}
+
+function deleteVM(vmx) {
+  mustExist(vmx);
+  if (find(vmx) !== undefined) fail('The virtual machine should not be powered on. It is already running.');
+  rmSync(dirname(vmx), { recursive: true });
+}
