@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cacheHome } from '../src/cli/io.ts';
-import type { BaseSource } from '../src/core/index.ts';
+import type { LocalSource } from '../src/core/index.ts';
 import { fetchBase } from '../src/engine/base/index.ts';
 import { testContext } from '../tests/support/test-context.ts';
 
@@ -25,7 +25,7 @@ export interface Bench {
 }
 
 /** Ansible 2.14 of Debian 12 speaks to Python 3.11, so Debian 12 is the guest. Its apt module needs python3-apt, which it would install first. */
-const BASE: BaseSource = { kind: 'bootstrap', suite: 'bookworm', packages: ['python3-apt'] };
+const BASE: LocalSource = { kind: 'bootstrap', suite: 'bookworm', packages: ['python3-apt'] };
 const PEER_PACKAGES = ['packer', 'ansible', 'openssh-client', 'qemu-system-x86', 'qemu-utils', 'xorriso'];
 
 /** Installs the peer, compiles the program, assembles the base. Nothing of it is timed. */

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import type { LiveBuilds } from '../src/cli/io.ts';
+import { lineFrom } from '../src/cli/line-from.ts';
 import { main } from '../src/cli/main.ts';
 import { EXIT_STATUS, KibError } from '../src/core/index.ts';
 
@@ -43,6 +44,7 @@ const status = await main(process.argv.slice(2), {
   signal: interrupt.signal,
   isInteractive: process.stdin.isTTY && process.stderr.isTTY,
   isRoot: process.getuid?.() === 0,
+  enter: (signal) => lineFrom(process.stdin, signal),
   onBuilds: (now) => {
     builds = now;
   },

@@ -1,12 +1,20 @@
 import { type Registry, rootSchema } from '../src/config/schema.ts';
 import { type Setting, settings } from '../src/config/settings.ts';
 import { ERROR_CODES, type ErrorClass, EXIT_STATUS } from '../src/core/index.ts';
-
-const GENERATED = '<!-- Written by `npm run gen` from the schemas and tables in src/; edit those. -->';
+import { renderHardening } from './docs-hardening.ts';
+import { renderPackerVariables } from './docs-packer.ts';
+import { renderSystems } from './docs-systems.ts';
+import { code, GENERATED, markdownTable } from './docs-text.ts';
 
 /** The generated pages of docs/, by file name. */
 export function renderDocs(registry: Registry): Readonly<Record<string, string>> {
-  return { 'settings.md': renderSettings(registry), 'errors.md': renderErrors() };
+  return {
+    'settings.md': renderSettings(registry),
+    'systems.md': renderSystems(registry.catalog),
+    'errors.md': renderErrors(),
+    'hardening.md': renderHardening(),
+    'packer-variables.md': renderPackerVariables(),
+  };
 }
 
 /** One table per group of settings. */
@@ -80,13 +88,4 @@ function renderErrors(): string {
     ].join('\n'),
     ...sections,
   ].join('\n\n')}\n`;
-}
-
-function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
-}
-
-function code(text: string): string {
-  return `\`${text}\``;
 }

@@ -5,6 +5,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { must, root, setUp } from './setup.mjs';
 
+// The rig of driver libvirt: a real daemon, which the tests start in namespaces of its own.
+const RIGS = [
+  'libvirt-daemon',
+  'libvirt-daemon-driver-qemu',
+  'libvirt-clients',
+  'libvirt-daemon-config-network',
+  'dnsmasq-base',
+  'iptables',
+  'iproute2',
+  'netcat-openbsd',
+];
 // Foreign judges: isoinfo, gpg, sshd, mkfs.xfs, shellcheck, apt-ftparchive, dnf. Only Debian is set up; elsewhere the tests that need them say so.
 const JUDGES = [
   'genisoimage',
@@ -21,7 +32,7 @@ const JUDGES = [
 
 setUp();
 if (spawnSync('apt-get', ['--version']).status === 0) {
-  const missing = JUDGES.filter(
+  const missing = [...JUDGES, ...RIGS].filter(
     (name) => spawnSync('dpkg-query', ['-W', '-f', '${Status}', name]).stdout?.toString() !== 'install ok installed',
   );
   if (missing.length > 0 && process.getuid?.() === 0) {

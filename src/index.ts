@@ -14,7 +14,7 @@ export { defineImage, type ImageInput } from './config/define.ts';
 export { type Registry, toJsonSchema } from './config/schema.ts';
 export * from './core/index.ts';
 export type { BuildAllHandle, SettledBuild } from './engine/build-all.ts';
-export type { BuildRequest, BuildResult, MachineAccess } from './engine/request.ts';
+export type { Breakpoint, BuildRequest, BuildResult, MachineAccess } from './engine/request.ts';
 export type { BuildHandle } from './engine/start-build.ts';
 export type { ResolvedImage } from './plan/resolved.ts';
 export { loadRegistry };
@@ -38,7 +38,7 @@ export async function plan(image: ImageInput, options: PlanOptions = {}): Promis
 
 /**
  * Starts a build once the image is known to be right: read the handle's events, await its `result`. Nothing of the environment is read
- * but the XDG folders. Artifacts go to `outputDir` (default `output`).
+ * but the XDG folders and the variables that secrets of the image name. Artifacts go to `outputDir` (default `output`).
  */
 export async function build(image: ImageInput, options: BuildOptions = {}): Promise<BuildHandle> {
   return startBuild(await toRequest(image, options), signalOf(options));
@@ -66,6 +66,7 @@ async function toRequest(image: ImageInput, options: BuildOptions): Promise<Buil
     onError: 'cleanup',
     stateHome: stateHome(process.env),
     cacheHome: cacheHome(process.env),
+    env: process.env,
     ...request,
     image: await resolveInput(image, options),
   };

@@ -42,10 +42,14 @@ export function createCli(io: CliIo, loadRegistry: () => Promise<Registry>): Cli
 
 /** One line per file and message: Packer's files hold dozens of names that mean nothing here. */
 function warningLines(issues: readonly ConfigIssue[]): readonly string[] {
-  const groups = new Map<string, string[]>();
+  const groups = new Map<string, { readonly file: string; readonly message: string; readonly paths: string[] }>();
   for (const { source = '', path, message } of issues) {
-    const head = `${source.replace(/:\d+:\d+$/, '')}: ${message}`;
-    groups.set(head, [...(groups.get(head) ?? []), path]);
+    const file = source.replace(/:\d+:\d+$/, '');
+    const key = `${file}\n${message}`;
+    const group = groups.get(key) ?? { file, message, paths: [] };
+    groups.set(key, { ...group, paths: [...group.paths, path] });
   }
-  return [...groups].map(([head, paths]) => [head, paths.join(', ')].filter((part) => part !== '').join(': '));
+  return [...groups.values()].map(({ file, message, paths }) =>
+    [file, paths.filter((path) => path !== '').join(', '), message].filter((part) => part !== '').join(': '),
+  );
 }

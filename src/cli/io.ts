@@ -23,6 +23,8 @@ export interface CliIo {
   readonly isInteractive: boolean;
   /** Whether this process may install packages without sudo. */
   readonly isRoot: boolean;
+  /** Resolves when someone at the terminal has pressed Enter; rejects with the signal's reason. Without it nobody can. */
+  enter?(signal: AbortSignal): Promise<void>;
   /** Called when builds start, and with undefined when all have ended. */
   onBuilds?(builds: LiveBuilds | undefined): void;
 }

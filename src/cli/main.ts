@@ -3,8 +3,10 @@ import type { Registry } from '../config/schema.ts';
 import { type Cli, createCli } from './cli.ts';
 import { buildCommand } from './commands/build.ts';
 import { cacheCommand } from './commands/cache.ts';
+import { catalogCommand } from './commands/catalog.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { gcCommand } from './commands/gc.ts';
+import { importCommand } from './commands/import.ts';
 import { inspectCommand } from './commands/inspect.ts';
 import { listCommand } from './commands/list.ts';
 import { planCommand } from './commands/plan.ts';
@@ -13,6 +15,7 @@ import { seedCommand } from './commands/seed.ts';
 import { sshCommand } from './commands/ssh.ts';
 import { validateCommand } from './commands/validate.ts';
 import type { CliIo } from './io.ts';
+import { packerOptions } from './packer-options.ts';
 import { loadRegistry } from './registry.ts';
 import { reportError } from './report-error.ts';
 import { packageVersion } from './version.ts';
@@ -29,13 +32,15 @@ const COMMANDS = [
   sshCommand,
   seedCommand,
   cacheCommand,
+  catalogCommand,
+  importCommand,
 ];
 
 /** Runs one command line and resolves with the exit status. `argv` is without program names. Never rejects, never ends the process. */
 export async function main(argv: readonly string[], io: CliIo, load: () => Promise<Registry> = loadRegistry): Promise<number> {
   const cli = createCli(io, load);
   try {
-    await createProgram(cli).parseAsync([...argv], { from: 'user' });
+    await createProgram(cli).parseAsync([...packerOptions(argv)], { from: 'user' });
     return cli.exitCode;
   } catch (error) {
     // Help and version are said by throwing, with status 0; a bare `kib-native` prints its help and is a mistake.

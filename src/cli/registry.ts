@@ -2,7 +2,11 @@ import type { Registry } from '../config/schema.ts';
 import type { Driver } from '../core/index.ts';
 
 /** Drivers by name, loaded when a command needs them. */
-const DRIVERS: readonly (() => Promise<Driver>)[] = [async () => (await import('../../drivers/qemu/driver.ts')).qemu];
+const DRIVERS: readonly (() => Promise<Driver>)[] = [
+  async () => (await import('../../drivers/qemu/driver.ts')).qemu,
+  async () => (await import('../../drivers/libvirt/driver.ts')).libvirt,
+  async () => (await import('../../drivers/vmware/driver.ts')).vmware,
+];
 
 /** Everything this package can build, with and to. */
 export async function loadRegistry(): Promise<Registry> {

@@ -1,6 +1,7 @@
-import { type BuildEvent, isKibError, systemClock } from '../core/index.ts';
+import pLimit from 'p-limit';
+import { type BuildEvent, isKibError, systemClock, throwIfAborted } from '../core/index.ts';
 import type { SettledBuild } from '../engine/build-all.ts';
-import type { BuildRequest, MachineAccess } from '../engine/request.ts';
+import type { Breakpoint, BuildRequest, MachineAccess } from '../engine/request.ts';
 import type { ReportedBuild, Ui, UiOptions } from '../ui/index.ts';
 import type { Cli } from './cli.ts';
 import { wantsColour } from './io.ts';
@@ -11,7 +12,7 @@ import { openShell } from './shell.ts';
 export interface TitledRequest {
   readonly title: string;
   /** Its shell, should it need one, is opened on this terminal. */
-  readonly request: Omit<BuildRequest, 'openShell'>;
+  readonly request: Omit<BuildRequest, 'openShell' | 'pause'>;
 }
 
 export interface RunOptions {
@@ -32,8 +33,13 @@ export async function runBuilds(cli: Cli, builds: readonly TitledRequest[], opti
   ]);
   const ui = createUi(uiOptions(cli, builds, options));
   const isOne = builds.length === 1;
+  const canPause = io.isInteractive && io.enter !== undefined && options.json !== true;
+  const turns = pLimit(1);
+  // Breakpoints of several builds wait for one another: there is one terminal.
+  const pausing = (title: string): Pick<BuildRequest, 'pause'> =>
+    canPause ? { pause: (breakpoint) => turns(() => pause(cli, ui, isOne ? undefined : title, breakpoint)) } : {};
   const titles = new Map<BuildRequest, string>(
-    builds.map(({ title, request }) => [{ ...request, openShell: (access) => shell(cli, ui, access) }, title]),
+    builds.map(({ title, request }) => [{ ...request, openShell: (access) => shell(cli, ui, access), ...pausing(title) }, title]),
   );
   const titled = (build: SettledBuild): TitledBuild => ({ ...build, title: titles.get(build.request) ?? '' });
   try {
@@ -92,6 +98,20 @@ async function shell(cli: Cli, ui: Ui, access: MachineAccess): Promise<void> {
   const resume = ui.suspend();
   try {
     await openShell(access, [], cli.io.signal);
+  } finally {
+    resume();
+  }
+}
+
+async function pause(cli: Cli, ui: Ui, title: string | undefined, { message, access, signal }: Breakpoint): Promise<void> {
+  throwIfAborted(signal);
+  const resume = ui.suspend();
+  try {
+    const who = title === undefined ? '' : `${title}: `;
+    cli.say(
+      `${who}paused: ${message}\nin another terminal: kib-native ssh ${access.build}\nEnter goes on, Ctrl-C ends the build`,
+    );
+    await cli.io.enter?.(signal);
   } finally {
     resume();
   }

@@ -14,6 +14,10 @@ export type PrimitiveAction =
       readonly timeoutMs: number;
       /** How often to try in all, for steps that use a network; default 1. */
       readonly attempts?: number;
+      /** Between two attempts; default 5000. */
+      readonly pauseMs?: number;
+      /** Exit codes that are success besides 0. */
+      readonly exitCodes?: readonly number[];
       /** Variables for the script, by name. */
       readonly environment?: Readonly<Record<string, string>>;
       /** The same for what must not be in plan, logs or image; the engine reads them before a machine starts. Layer keys count the reference only. */
@@ -34,8 +38,16 @@ export type PrimitiveAction =
       /** `user:group`. */
       readonly owner: string;
     }
-  /** Reboots and waits until another boot id answers; not when the script `unless` exits 0. */
+  /** Reboots and waits until another boot id answers, or throws KIB_REBOOT_TIMEOUT; not when the script `unless` exits 0. */
   | { readonly kind: 'reboot'; readonly title: string; readonly timeoutMs: number; readonly unless?: Sh }
+  /** Pauses the build until somebody goes on, or throws KIB_BREAKPOINT; not when the script `unless` exits 0. No part of what the guest becomes. */
+  | {
+      readonly kind: 'breakpoint';
+      readonly title: string;
+      readonly message: string;
+      readonly timeoutMs: number;
+      readonly unless?: Sh;
+    }
   | {
       readonly kind: 'custom';
       readonly title: string;
@@ -91,6 +103,8 @@ export interface Download {
   readonly url: string;
   /** Lower-case hex, pinned; wins over `checksumUrl`. */
   readonly sha256?: string;
+  /** The same for publishers that give no other; not looked at beside `sha256`. */
+  readonly sha512?: string;
   /** A file holding the digest alone or sha256sum(1) lines; read when the build is resolved. */
   readonly checksumUrl?: string;
   /** What needs it: `kubernetes: kubelet`. */

@@ -12,18 +12,25 @@ export interface PinnedKey {
   readonly armored: string;
 }
 
+/** A distributor's file of digests. */
+export interface ChecksumList {
+  readonly url: string;
+  readonly algorithm: DigestAlgorithm;
+  /** Name to look for in the file when it is not the last part of the URL. */
+  readonly entry?: string;
+  /** Absent where the distributor signs nothing; then HTTPS and the dated folder are all there is, and a build says so. */
+  readonly signature?: Signature;
+}
+
 /** Where the digest of a download comes from. */
 export type Checksum =
-  | { readonly kind: 'pinned'; readonly digest: Digest }
   | {
-      readonly kind: 'file';
-      readonly url: string;
-      readonly algorithm: DigestAlgorithm;
-      /** Name to look for in the file when it is not the last part of the URL. */
-      readonly entry?: string;
-      /** Absent where the distributor signs nothing; then HTTPS and the dated folder are all there is, and a build says so. */
-      readonly signature?: Signature;
-    };
+      readonly kind: 'pinned';
+      readonly digest: Digest;
+      /** Where its distributor gives the same digest. No build reads it: `catalog check` compares. */
+      readonly list?: ChecksumList;
+    }
+  | ({ readonly kind: 'file' } & ChecksumList);
 
 export type Signature =
   | { readonly kind: 'detached'; readonly url: string; readonly key: PinnedKey }
@@ -42,7 +49,15 @@ export type AmiSelector =
 
 /** Where a base image comes from. */
 export type BaseSource =
-  | { readonly kind: 'cloud-image'; readonly url: string; readonly format: DiskFormat; readonly checksum: Checksum }
+  | {
+      readonly kind: 'cloud-image';
+      /** With `*` in its last part where only the checksum file knows the whole name; then its newest entry that fits is meant. */
+      readonly url: string;
+      readonly format: DiskFormat;
+      readonly checksum: Checksum;
+      /** Where the very same file is found once it is gone from the URL, asked in turn: archives of past releases. Only beside a pinned digest. */
+      readonly archives?: readonly string[];
+    }
   /** An image that Amazon EC2 already has. */
   | { readonly kind: 'ami'; readonly ami: AmiSelector }
   /** A virtual machine, template or content-library item that the hypervisor already has, by its name. */
@@ -59,6 +74,21 @@ export type BaseSource =
     };
 
 export type BaseKind = BaseSource['kind'];
+
+/** A base that only its hypervisor has: found there, never fetched. */
+export interface RemoteBase {
+  readonly kind: 'remote';
+  readonly source: RemoteSource;
+  /** What the driver knows it by: `ami-0abc…`. */
+  readonly id: string;
+  /** Digest of what tells its content: id, and a serial or modification time where the id outlives its content. Part of layer keys. */
+  readonly sha256: string;
+  /** Facts for the manifest: name, owner, creation date. */
+  readonly facts: Readonly<Record<string, string>>;
+}
+
+export type RemoteSource = Extract<BaseSource, { kind: 'ami' | 'template' }>;
+export type LocalSource = Exclude<BaseSource, RemoteSource>;
 
 /** A base image on this host, digest verified or computed. It is only ever read. */
 export interface BaseImage {

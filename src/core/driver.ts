@@ -1,6 +1,8 @@
 import type { z } from 'zod';
-import type { Format } from './artifact.ts';
+import type { ArtifactSubject, Format, ImageFormat, RemoteImage } from './artifact.ts';
+import type { BaseKind, RemoteBase, RemoteSource } from './base.ts';
 import type { Context } from './context.ts';
+import type { SealedDisk } from './disk.ts';
 import type { ConfigIssue } from './errors.ts';
 import type { Resource } from './journal.ts';
 import type { LaunchRequest, MachineSpec, ResumeRequest, RunningMachine } from './machine.ts';
@@ -10,11 +12,16 @@ import type { Arch, Firmware } from './os.ts';
 export interface Capabilities {
   readonly arch: readonly Arch[];
   readonly firmware: readonly Firmware[];
-  /** Formats its sealed disk can be exported to. */
+  /** What it can make of a sealed machine; the first is the default of `formats`. File formats need a sealed disk on this host. */
   readonly formats: readonly Format[];
+  /** Bases its machines can start from; the default is the catalog's first one of any of these. Default: LOCAL_BASES. */
+  readonly bases?: readonly BaseKind[];
   readonly console: boolean;
   readonly screenshot: boolean;
 }
+
+/** Bases that are files on this host, or become one: what a driver takes that uploads a disk or boots it here. */
+export const LOCAL_BASES: readonly BaseKind[] = ['cloud-image', 'file', 'bootstrap'];
 
 /** One thing doctor looked at. `fix` is what to type; `packages` are what `doctor --install` installs, per host package manager. */
 export interface Finding {
@@ -69,6 +76,8 @@ export interface Driver<O = unknown> {
   launch(request: LaunchRequest, options: O, context: Context): Promise<RunningMachine>;
   /** Present when its machines can be frozen (RunningMachine.freezer) and continued. */
   readonly layers?: LayerAbility<O>;
+  /** Present when the hypervisor keeps images itself: bases to start from, and what is made of a sealed machine. */
+  readonly images?: ImageAbility<O>;
   /** Removes a leftover of a dead build; does nothing when it is gone already. Returns what it did, for people. */
   reap(resource: Resource): Promise<string>;
 }
@@ -85,6 +94,36 @@ export interface LayerAbility<O> {
    * errors as with launch; KIB_RESUME when the saved memory cannot be loaded.
    */
   resume(request: ResumeRequest, options: O, context: Context): Promise<RunningMachine>;
+}
+
+/** Images that go away with the scope they were made in, unless they are kept. */
+export interface PublishedImages {
+  readonly images: readonly RemoteImage[];
+  /** Takes them out of scope and journal. */
+  keep(): Promise<void>;
+}
+
+/** Optional ability of a driver: images that the hypervisor keeps. */
+export interface ImageAbility<O> {
+  /** Looks a base up. Throws KIB_BASE_MISSING when there is none or more than one fits. */
+  findBase(source: RemoteSource, machine: MachineSpec, options: O, context: Context): Promise<RemoteBase>;
+  /**
+   * Makes images of a sealed machine: the one asked for and its copies elsewhere. The context's scope and journal remove them, half copies
+   * too, unless `keep` is called.
+   */
+  publish(
+    disk: SealedDisk,
+    format: ImageFormat,
+    subject: ArtifactSubject,
+    options: O,
+    context: Context,
+  ): Promise<PublishedImages>;
+  /** The image as a base, for the verdict's boot. */
+  baseOf(image: RemoteImage, options: O): RemoteBase;
+  /** Whether the image is still there as it was made. */
+  exists(image: RemoteImage, options: O, context: Context): Promise<boolean>;
+  /** Removes an image with everything that belongs to it; nothing when it is gone already. */
+  remove(image: RemoteImage, options: O, context: Context): Promise<void>;
 }
 
 /** Identity function that infers the option type from the schema. */

@@ -1,4 +1,4 @@
-import type { Artifact } from './artifact.ts';
+import type { Artifact, RemoteImage } from './artifact.ts';
 import type { CheckResult } from './check.ts';
 
 export type SpanKind = 'build' | 'fetch' | 'boot' | 'layer' | 'action' | 'check' | 'seal' | 'export' | 'verify' | 'cleanup';
@@ -28,7 +28,8 @@ export type EventBody =
   | { readonly type: 'cache.miss'; readonly layer: string; readonly reason: string; readonly diff: readonly string[] }
   | { readonly type: 'resource'; readonly action: 'acquired' | 'released' | 'leaked'; readonly kind: string; readonly id: string }
   | { readonly type: 'check'; readonly result: CheckResult }
-  | { readonly type: 'artifact'; readonly artifact: Artifact };
+  | { readonly type: 'artifact'; readonly artifact: Artifact }
+  | { readonly type: 'image'; readonly image: RemoteImage };
 
 /** One line of events.ndjson and of `--json`. `seq` counts from 1 without gaps; `time` is ISO 8601 UTC. */
 export type BuildEvent = {

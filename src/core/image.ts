@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { formatSchema } from './format.ts';
+import { provisionSchema } from './provision.ts';
 import { parseSize } from './units.ts';
 
 const KUBERNETES_VERSION = /^v1\.\d+\.\d+(-(alpha|beta|rc)\.\d+)?$/;
@@ -12,8 +14,6 @@ export const sizeSchema = z.union([z.string(), z.number().int().positive()]).tra
   }
   return bytes;
 });
-
-export const formatSchema = z.enum(['qcow2', 'raw', 'ova']);
 
 /** Where kubelet, kubeadm and kubectl come from, and which release. Also the parameters of the kubernetes recipe. */
 export const kubernetesSchema = z.strictObject({
@@ -42,39 +42,35 @@ export const kubernetesSchema = z.strictObject({
     .regex(/^-----BEGIN PGP PUBLIC KEY BLOCK-----/, 'must be an armoured OpenPGP public key')
     .optional()
     .describe('For source pkg: the OpenPGP key, as text, that signs the repository; default: the pinned key of pkgs.k8s.io'),
+  packageVersion: z
+    .string()
+    .regex(/^[\w.+~:*-]+$/, 'must be a version as the package manager spells it')
+    .optional()
+    .describe('For source pkg: exact package version such as 1.36.4-1.1; default: the newest build of the release'),
+  imageRepository: z
+    .string()
+    .regex(/^[\w.-]+(:\d+)?(\/[\w./-]+)?$/, 'must be a registry such as registry.k8s.io, without https://')
+    .default('registry.k8s.io')
+    .describe('Registry that holds the images of kubeadm and the pause image'),
+  kubeletExtraArgs: z
+    .array(z.string().regex(/^--[^\s"'\\]+$/, 'must be one argument such as --v=2'))
+    .default([])
+    .describe('Arguments of kubelet besides those of kubeadm (KUBELET_EXTRA_ARGS)'),
+  kubeletConfig: z
+    .record(z.string(), z.unknown())
+    .default({})
+    .describe('Fields of KubeletConfiguration for every node of the image, laid over those of kubeadm; from Kubernetes 1.28'),
+  resourceSizing: z
+    .boolean()
+    .default(false)
+    .describe('Whether each boot reserves memory and CPU for the system by the size of the machine; from Kubernetes 1.28'),
+  completions: z.boolean().default(true).describe('Whether bash completes kubectl, kubeadm and crictl'),
   preflight: z.boolean().default(true).describe('Whether the verdict runs kubeadm init phase preflight on the booted image'),
 });
 
-/** The user's own steps, after the recipes and before the seal. */
-export const provisionSchema = z.union([
-  z.strictObject({
-    shell: z.string().describe('POSIX sh, run as root with set -eu'),
-    name: z.string().optional().describe('Shown while it runs'),
-    timeoutSeconds: z.number().int().positive().default(900).describe('Deadline of the step'),
-    attempts: z.number().int().min(1).max(10).default(1).describe('How often to try in all'),
-  }),
-  z.strictObject({
-    script: z.string().describe('Path of a script on this host, relative to the image file'),
-    name: z.string().optional().describe('Shown while it runs'),
-    timeoutSeconds: z.number().int().positive().default(900).describe('Deadline of the step'),
-    attempts: z.number().int().min(1).max(10).default(1).describe('How often to try in all'),
-  }),
-  z.strictObject({
-    file: z.string().describe('Path of a file on this host, relative to the image file'),
-    to: z.string().startsWith('/').describe('Absolute path in the guest'),
-    mode: z
-      .string()
-      .regex(/^0?[0-7]{3,4}$/, 'must be an octal mode such as 0644')
-      .default('0644')
-      .describe('Octal mode'),
-    owner: z.string().default('root:root').describe('user:group'),
-  }),
-  z.strictObject({ reboot: z.literal(true).describe('Reboot and wait until the guest is back') }),
-]);
-
-/** Which base to start from: a kind the catalog offers, or a file of this host, or another URL with its digest. */
+/** Which base to start from: one that the catalog offers, or a file of this host, another URL with its digest, an image of the hypervisor. */
 export const baseSchema = z.union([
-  z.enum(['cloud-image', 'bootstrap']),
+  z.enum(['cloud-image', 'pinned', 'latest', 'bootstrap', 'ami']),
   z.strictObject({
     file: z.string().describe('Path of a disk image on this host'),
     format: z.enum(['qcow2', 'raw', 'vmdk']).default('qcow2').describe('Its format'),
@@ -101,6 +97,21 @@ export const baseSchema = z.union([
       packages: z.array(z.string()).default([]).describe('Packages to add to the base'),
     }),
   }),
+  z.strictObject({
+    ami: z
+      .union([
+        z.string().regex(/^ami-[0-9a-f]{8,17}$/, 'must be the id of an Amazon machine image'),
+        z.strictObject({ ssmParameter: z.string().startsWith('/').describe('SSM parameter that holds its id') }),
+        z.strictObject({
+          owner: z.string().describe('Account id, or amazon'),
+          name: z.string().describe('Name, with * and ?; the newest that fits is taken'),
+        }),
+      ])
+      .describe('Amazon machine image: its id, an SSM parameter, or owner and name'),
+  }),
+  z.strictObject({
+    template: z.string().min(1).describe('Virtual machine, template or content-library item that the hypervisor has'),
+  }),
 ]);
 
 /**
@@ -108,14 +119,18 @@ export const baseSchema = z.union([
  * driver options are checked against the schemas of the recipes and drivers at hand (src/config).
  */
 export const imageSchema = z.strictObject({
-  image: z.string().describe('Operating system, a catalog name (kib-native list)'),
+  image: z.string().describe('Operating system, a catalog name or one of its aliases (kib-native list)'),
   name: z
     .string()
     .regex(/^[a-z0-9][a-z0-9.-]*$/, 'must be lower-case letters, digits, dots and hyphens')
     .optional()
     .describe('Name of the image; default: the catalog name'),
   arch: z.enum(['amd64', 'arm64']).default('amd64').describe('CPU architecture of the image'),
-  base: baseSchema.optional().describe('Where to start from; default: the first source the catalog has'),
+  base: baseSchema
+    .optional()
+    .describe(
+      'Where to start from: pinned is a dated cloud image of known digest, latest the newest one; default: the first that the catalog has for the driver',
+    ),
   driver: z
     .union([z.string(), z.looseObject({ name: z.string() })])
     .default('qemu')
@@ -124,15 +139,21 @@ export const imageSchema = z.strictObject({
   cpus: z.number().int().min(1).max(256).default(2).describe('Virtual CPUs while building'),
   memory: sizeSchema.default(2 * 1024 ** 3).describe('Memory while building'),
   disk: sizeSchema.default(20 * 1024 ** 3).describe('Virtual size of the disk'),
-  formats: z.array(formatSchema).min(1).default(['qcow2']).describe('What to export'),
+  formats: z
+    .array(formatSchema)
+    .min(1)
+    .default(['qcow2'])
+    .describe('What to make; default: what the driver makes first, qcow2 on this host'),
   export: z.record(z.string(), z.unknown()).default({}).describe('Options per format, for instance export.qcow2.compression'),
   kubernetes: kubernetesSchema.prefault({}).describe('Kubernetes release and where it comes from'),
-  recipes: z.record(z.string(), z.unknown()).default({}).describe('Parameters per recipe; naming an optional recipe adds it'),
+  recipes: z
+    .record(z.string(), z.unknown())
+    .default({})
+    .describe('Parameters per recipe; naming an optional recipe adds it, and a path such as ./mine.ts one of your own'),
   without: z.array(z.string()).default([]).describe('Recipes to leave out'),
-  provision: z.array(provisionSchema).default([]).describe('Your own steps, after the recipes'),
+  provision: z.array(provisionSchema).default([]).describe('Your own steps: see docs/steps.md'),
 });
 
 export type ImageSpec = z.infer<typeof imageSchema>;
 export type KubernetesSpec = z.infer<typeof kubernetesSchema>;
-export type ProvisionStep = z.infer<typeof provisionSchema>;
 export type BaseChoice = z.infer<typeof baseSchema>;

@@ -1,5 +1,6 @@
-import type { DiskFormat } from './base.ts';
+import type { DiskFormat, RemoteBase } from './base.ts';
 import type { SealedDisk } from './disk.ts';
+import { KibError } from './errors.ts';
 import type { Arch, Firmware } from './os.ts';
 
 /** The machine a build or a verdict runs on, apart from its files. */
@@ -19,17 +20,31 @@ export interface LaunchRequest {
   /** Short name for process titles and window captions. */
   readonly name: string;
   readonly machine: MachineSpec;
-  readonly base: {
-    readonly path: string;
-    readonly format: DiskFormat;
-    /** Bytes before the image inside its file; default 0. */
-    readonly offset?: number;
-    /** Length of the image inside its file; only looked at when `offset` is not 0. Default: up to the end of the file. */
-    readonly bytes?: number;
-  };
+  /** A remote one is only given to drivers with `images`. */
+  readonly base: LocalBase | RemoteBase;
   readonly seed: SeedFiles;
   /** Where the machine's disk goes; default: a folder of the driver's own. Set when the machine may be frozen as a layer. */
   readonly disk?: DiskPlace;
+}
+
+/** A disk image on this host. */
+export interface LocalBase {
+  readonly path: string;
+  readonly format: DiskFormat;
+  /** Bytes before the image inside its file; default 0. */
+  readonly offset?: number;
+  /** Length of the image inside its file; only looked at when `offset` is not 0. Default: up to the end of the file. */
+  readonly bytes?: number;
+  /** Whether nobody will boot it again: a driver that copies bases to its hypervisor need not keep the copy. Default: false. */
+  readonly isThrowaway?: boolean;
+}
+
+/** The base as a file of this host. Throws KIB_BASE_REMOTE for one that only a hypervisor has. */
+export function localBase({ base }: Pick<LaunchRequest, 'base'>): LocalBase {
+  if ('path' in base) return base;
+  throw new KibError('KIB_BASE_REMOTE', `wanted a disk image on this host, got ${base.source.kind} ${base.id}`, {
+    hint: 'build it with the driver of the hypervisor that has it, or choose another base',
+  });
 }
 
 /** Folder for the disk of a machine that may become a layer. The caller made it, empty, and removes it; the driver writes `disk.qcow2` there. */
@@ -71,6 +86,8 @@ export interface RunningMachine extends AsyncDisposable {
   readonly exited: Promise<never>;
   /** What the accelerator costs: 1 for hardware virtualisation, about 8 for emulation; boot deadlines are multiplied by it. */
   readonly slowness: number;
+  /** `guest`: nobody can press its power button, so it must power itself off; the engine tells it to, right before `shutdown`. */
+  readonly powerOff?: 'guest';
   readonly console?: ConsoleReader;
   readonly screenshotter?: Screenshotter;
   readonly freezer?: Freezer;

@@ -21,11 +21,13 @@ export interface OsDefinition {
   readonly version: string;
   readonly codename?: string;
   readonly packageManager: PackageManager;
-  /** Last day of updates that cost nothing, `2030-06-30`; from then on a build warns once. */
-  readonly endOfLife: string;
+  /** Last day of updates that cost nothing, `2030-06-30`; from then on a build warns once. Absent where none is announced. */
+  readonly endOfLife?: string;
   /** Base sources per architecture; the first one that the driver can start from is the default. Empty where the user brings a base. */
   readonly bases: Readonly<Partial<Record<Arch, readonly BaseSource[]>>>;
-  /** Which firmware the base boots on; the first is the default. */
+  /** Where to get a base that the catalog cannot offer, for the hint of an error. */
+  readonly bring?: string;
+  /** Which firmware the amd64 base boots on; the first is the default. On arm64 it is UEFI everywhere. */
   readonly firmware: readonly Firmware[];
   /** Account that cloud-init creates by default; the verdict expects no other one to be left. */
   readonly defaultUser: string;

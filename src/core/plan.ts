@@ -5,6 +5,7 @@ import type { Check } from './check.ts';
 import type { PreviewLine } from './driver.ts';
 import type { MachineSpec } from './machine.ts';
 import type { OsDefinition } from './os.ts';
+import type { PackageSetup } from './package-setup.ts';
 import type { PackageRepository } from './recipe.ts';
 
 /** One thing that a layer's key counts: an action by its id, or what the layer was told of base, machine, driver, seed or repositories. */
@@ -29,6 +30,8 @@ export interface Layer {
 export interface Requirement {
   readonly url: string;
   readonly sha256: string | undefined;
+  /** Where that is all there is. */
+  readonly sha512?: string;
   readonly checksumUrl: string | undefined;
   readonly why: string;
 }
@@ -52,6 +55,8 @@ export interface BuildPlan {
   readonly layers: readonly Layer[];
   /** Package repositories that the `packages` layer adds to the guest's own, without double ones. */
   readonly repositories: readonly PackageRepository[];
+  /** What becomes of the guest's own package repositories, when a recipe says so. */
+  readonly packageSetup?: PackageSetup;
   readonly checks: readonly Check[];
   /** Runs last; its very last action removes the build's login. */
   readonly seal: readonly PlannedAction[];

@@ -4,6 +4,7 @@ import type { Format } from './artifact.ts';
 import type { Check } from './check.ts';
 import type { KubernetesSpec } from './image.ts';
 import type { Arch, OsDefinition } from './os.ts';
+import type { PackageSetup } from './package-setup.ts';
 
 /** What a recipe may look at. Nothing here can be asked of a machine: recipes are pure. */
 export interface RecipeContext {
@@ -52,6 +53,8 @@ export interface Recipe<P = unknown> {
   readonly params: z.ZodType<P>;
   /** Left out of an image that does not name it under `recipes`. */
   readonly optional?: boolean;
+  /** Recipes that stand aside in an image that names this one, unless it names them too. */
+  readonly replaces?: readonly string[];
   /** Recipes that must come earlier when they are present. */
   readonly after?: readonly string[];
   /**
@@ -67,6 +70,8 @@ export interface Recipe<P = unknown> {
    * taken back by `seal`.
    */
   prepare?(context: RecipeContext, params: P): readonly Action[];
+  /** How packages are installed; one recipe of an image may say so. What it changes for the build alone is taken back before `seal`. */
+  packageSetup?(context: RecipeContext, params: P): PackageSetup;
   repositories?(context: RecipeContext, params: P): readonly PackageRepository[];
   packages?(context: RecipeContext, params: P): readonly PackageRequest[];
   steps(context: RecipeContext, params: P): readonly Action[];

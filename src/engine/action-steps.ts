@@ -1,11 +1,14 @@
-import { KibError, type PlannedAction, type Sh, sh } from '../core/index.ts';
+import { KibError, lines, type PlannedAction, type Sh, sh } from '../core/index.ts';
 import type { ScriptStep } from './script.ts';
+import type { SecretValues } from './secrets.ts';
 
 /** Actions that can share one script. */
 export type ScriptAction = Extract<PlannedAction, { kind: 'exec' | 'put' }>;
 
 /** Actions that run by themselves. */
 export type SingleAction = Exclude<PlannedAction, ScriptAction>;
+
+export type BreakpointAction = Extract<PlannedAction, { kind: 'breakpoint' }>;
 
 const RETRY_PAUSE_MS = 5000;
 /** Installing a file is a copy within the guest; large container images take a while under emulation. */
@@ -23,14 +26,25 @@ export interface StepOptions {
   readonly slowness: number;
   /** Leads the package manager to a cache, in the first attempt: a later one must not fail for the same reason. */
   readonly packageWrapper?: Sh | undefined;
+  /** Of the whole plan; needed by actions that name some. */
+  readonly secrets?: SecretValues | undefined;
 }
 
 /** The script step of an action. */
-export function actionStep(action: ScriptAction, { staged, slowness, packageWrapper }: StepOptions): ScriptStep {
+export function actionStep(action: ScriptAction, { staged, slowness, packageWrapper, secrets }: StepOptions): ScriptStep {
   const common = { pauseMs: RETRY_PAUSE_MS, stderr: 'merge' } as const;
   if (action.kind === 'exec') {
     const first = action.packages === true && packageWrapper !== undefined ? { first: packageWrapper } : {};
-    return { ...common, ...first, script: action.script, timeoutMs: action.timeoutMs * slowness, attempts: action.attempts ?? 1 };
+    return {
+      pauseMs: action.pauseMs ?? RETRY_PAUSE_MS,
+      stderr: 'merge',
+      ...first,
+      ...variables(action, secrets),
+      ...(action.exitCodes === undefined ? {} : { okCodes: [0, ...action.exitCodes] }),
+      script: action.script,
+      timeoutMs: action.timeoutMs * slowness,
+      attempts: action.attempts ?? 1,
+    };
   }
   const timeoutMs = PUT_TIMEOUT_MS * slowness;
   if (action.content.kind === 'text') {
@@ -39,6 +53,19 @@ export function actionStep(action: ScriptAction, { staged, slowness, packageWrap
   const path = staged.get(action.content.url);
   if (path === undefined) throw new KibError('KIB_TRANSFER', `${action.id} puts ${action.content.url}, which was not uploaded`);
   return { ...common, script: installFile(action, sh`${path}`), timeoutMs, attempts: 1 };
+}
+
+/** What the action wants in its environment. */
+function variables(
+  { id, environment = {}, secrets = {} }: Extract<ScriptAction, { kind: 'exec' }>,
+  values: SecretValues | undefined,
+): { readonly environment?: Sh } {
+  const plain = Object.entries(environment).map(([name, value]) => sh`export ${name}=${value}`);
+  const secret = Object.entries(secrets).map(([name, ref]) => {
+    if (values === undefined) throw new Error(`${id} wants the secret ${name}, which nobody read`);
+    return sh`export ${name}=${values.of(ref)}`;
+  });
+  return plain.length + secret.length === 0 ? {} : { environment: lines([...plain, ...secret]) };
 }
 
 /** Missing folders become 0755; what was at the path, a symlink too, is replaced. */

@@ -1,9 +1,20 @@
-import type { Artifact, BuildPlan, Context, RunningMachine, SealedDisk } from '../core/index.ts';
+import {
+  type Artifact,
+  type BuildPlan,
+  type Context,
+  type PlannedAction,
+  type RunningMachine,
+  type SealedDisk,
+  type Secret,
+  sh,
+} from '../core/index.ts';
 import { planBuild } from '../plan/planner.ts';
 import { waitForGuest } from './boot-wait.ts';
+import { pauseAt, requirePausable } from './breakpoints.ts';
 import { requireChecks } from './checks.ts';
 import { findEarlier, reuseEarlier } from './earlier.ts';
-import { executeActions } from './execute.ts';
+import { warnAtEndOfLife } from './end-of-life.ts';
+import { type ExecuteOptions, executeActions } from './execute.ts';
 import { exportAll } from './export-all.ts';
 import { withFailureMode } from './failure-mode.ts';
 import type { Guest } from './guest.ts';
@@ -17,16 +28,19 @@ import type { Phase } from './phases.ts';
 import { preflight } from './preflight.ts';
 import { imageProperties } from './properties.ts';
 import { countActions, provision } from './provision.ts';
+import { publishImages } from './publish-images.ts';
 import { quietGuest } from './quiet-guest.ts';
 import type { BuildRequest, BuildResult } from './request.ts';
 import { fetchRequirements } from './requirements.ts';
 import { resolvePlan } from './resolve-plan.ts';
+import { readSecrets, type SecretSources, type SecretValues } from './secrets.ts';
 import { type StartedMachine, startMachine } from './start-machine.ts';
 import { verifyArtifacts } from './verify.ts';
 
 /** What the flow knows of its own run: the ledger, to mark a kept machine, and the time each phase took so far. */
 export interface BuildSession {
   readonly journal: BuildJournal;
+  hide(secrets: readonly Secret[]): void;
   phases(): readonly Phase[];
 }
 
@@ -41,10 +55,14 @@ const SHUTDOWN_GRACE_MS = 30_000;
  */
 export async function runBuild(request: BuildRequest, session: BuildSession, context: Context): Promise<BuildOutcome> {
   const draft = planBuild(request.image);
+  warnAtEndOfLife(request.image.os, context);
+  requirePausable(draft, request);
   await checkOutputDir(request.outputDir, draft.name, request.force);
   const earlier = await findEarlier(request, draft.name);
   // Before anything is fetched, unless there may be nothing to build: then this host need not be able to.
   const tools = earlier === undefined ? await preflight(request.image, draft, context) : {};
+  const secrets = earlier === undefined ? await readSecrets(draft, sourcesOf(request), context) : undefined;
+  session.hide(secrets?.all ?? []);
   const { plan, base, repositories } = await resolvePlan(request, draft, context);
   if (earlier !== undefined) {
     const outcome = { id: context.buildId, name: plan.name, outputDir: earlier.dir, logs: context.dirs.logs };
@@ -70,25 +88,30 @@ export async function runBuild(request: BuildRequest, session: BuildSession, con
     context,
     async (context) => {
       const guest = context.scope.use('SSH connection', started.guest ?? (await boot(plan, started, layers, context)));
-      await provision({ ...started, plan, guest, layers, files }, context);
+      const pause = pauseAt(request, started, context);
+      await provision({ ...started, plan, guest, layers, files, secrets, pause }, context);
       const packages = await listPackages(guest, plan.os.packageManager, context.signal);
-      return { packages, disk: await seal(plan, guest, machine, context) };
+      return { packages, disk: await seal({ plan, guest, machine, files, secrets, pause }, context) };
     },
   );
   const output = await makeOutputDir(request.outputDir, plan.name, request.force, context);
   const properties = imageProperties(plan, packages, context.clock.now());
   const artifacts = await exportAll(request.image.exporters, disk, { ...plan, properties }, output.staging, context);
-  const checks = request.verify ? await verifyArtifacts(plan, artifacts, request.image, context) : [];
-  const facts = { request, plan, tools, base, properties, packages, artifacts, checks, phases: session.phases() };
+  const published = await publishImages(request.image, disk, { ...plan, properties }, context);
+  const { images } = published;
+  const checks = request.verify ? await verifyArtifacts(plan, artifacts, images, request.image, context) : [];
+  const facts = { request, plan, tools, base, properties, packages, artifacts, images, checks, phases: session.phases() };
   await recordManifest(facts, output.staging, context);
   requireChecks(checks, 'the finished image', 'with --no-verify its files are kept, to look at them');
   await output.publish();
+  await published.keep();
   await pruneAfterBuild(request, context);
   return {
     id: context.buildId,
     name: plan.name,
     outputDir: output.final,
     artifacts: artifacts.map((artifact): Artifact => ({ ...artifact, path: output.finalPath(artifact.path) })),
+    images,
     checks,
     isVerified: request.verify,
     isUnchanged: false,
@@ -118,9 +141,33 @@ async function boot(
   });
 }
 
-async function seal(plan: BuildPlan, guest: Guest, machine: RunningMachine, context: Context): Promise<SealedDisk> {
+function sourcesOf({ image, env = {} }: BuildRequest): SecretSources {
+  return { env, dir: image.dir ?? '.' };
+}
+
+interface Sealing {
+  readonly plan: BuildPlan;
+  readonly guest: Guest;
+  readonly machine: RunningMachine;
+  readonly files: ReadonlyMap<string, string>;
+  readonly secrets: SecretValues | undefined;
+  readonly pause: ExecuteOptions['pause'];
+}
+
+/** A moment later, so that the script that starts it ends first. */
+const powerOff: PlannedAction = {
+  kind: 'exec',
+  id: 'seal/power-off',
+  recipe: 'seal',
+  title: 'power off',
+  script: sh`setsid sh -c 'sleep 1; systemctl poweroff' </dev/null >/dev/null 2>&1 &`,
+  timeoutMs: 60_000,
+};
+
+async function seal({ plan, guest, machine, files, secrets, pause }: Sealing, context: Context): Promise<SealedDisk> {
   return context.span.run('seal', 'seal and power off', async (span) => {
-    await executeActions(guest, plan.seal, { files: new Map(), context: { ...context, span } });
+    const actions = machine.powerOff === 'guest' ? [...plan.seal, powerOff] : plan.seal;
+    await executeActions(guest, actions, { files, secrets, machine, pause, context: { ...context, span } });
     span.note('powering off');
     await guest[Symbol.asyncDispose]();
     const stopped = await machine.shutdown({ graceMs: SHUTDOWN_GRACE_MS * machine.slowness, signal: context.signal });

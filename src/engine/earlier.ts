@@ -1,8 +1,17 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { type Artifact, type BuildPlan, type CheckResult, type Context, digestFile, systemCode } from '../core/index.ts';
+import {
+  type Artifact,
+  type BuildPlan,
+  type CheckResult,
+  type Context,
+  digestFile,
+  type RemoteImage,
+  systemCode,
+} from '../core/index.ts';
 import { artifactKey } from './artifact-key.ts';
+import { isPausing } from './breakpoints.ts';
 import { exists } from './folder.ts';
 import { outputExists } from './output-dir.ts';
 import type { BuildRequest, BuildResult } from './request.ts';
@@ -22,6 +31,16 @@ const manifestSchema = z.object({
       disk: z.object({ format: z.enum(['qcow2', 'raw', 'vmdk']), offset: z.number(), bytes: z.number() }),
     }),
   ),
+  images: z
+    .array(
+      z.object({
+        format: z.enum(['ami', 'template']),
+        id: z.string(),
+        location: z.string(),
+        facts: z.record(z.string(), z.string()),
+      }),
+    )
+    .default([]),
   checks: z.array(z.custom<CheckResult>((value) => typeof value === 'object' && value !== null)),
 });
 
@@ -60,7 +79,7 @@ export async function reuseEarlier(
   plan: BuildPlan,
   request: BuildRequest,
   context: Context,
-): Promise<Pick<BuildResult, 'artifacts' | 'checks' | 'builtAt'>> {
+): Promise<Pick<BuildResult, 'artifacts' | 'images' | 'checks' | 'builtAt'>> {
   const { dir, manifest } = earlier;
   const change = changeOf(earlier, plan, request);
   if (change !== undefined) throw outputExists(dir, change);
@@ -73,14 +92,23 @@ export async function reuseEarlier(
         throw outputExists(dir, `${file} is ${got === undefined ? 'gone' : 'not what was built'}`);
       }),
     );
+    for (const image of manifest.images) {
+      if (await stillThere(image, request, { ...context, span })) continue;
+      throw outputExists(dir, `${image.format} ${image.id} is not in ${image.location} any more`);
+    }
     span.mark('cached');
-    return { artifacts, checks: manifest.checks, builtAt: manifest.created };
+    return { artifacts, images: manifest.images, checks: manifest.checks, builtAt: manifest.created };
   });
+}
+
+function stillThere(image: RemoteImage, { image: { driver, driverOptions } }: BuildRequest, context: Context): Promise<boolean> {
+  return driver.images?.exists(image, driverOptions, context) ?? Promise.resolve(false);
 }
 
 /** What makes an earlier build another one, in words. */
 function changeOf({ manifest }: EarlierBuild, plan: BuildPlan, request: BuildRequest): string | undefined {
   const layer = plan.layers.find(({ name, key }) => !manifest.inputs.layers.some((l) => l.name === name && l.key === key));
+  if (isPausing(plan, request)) return 'a build with a breakpoint is never the same again';
   if (layer !== undefined) return `it was made with another ${layer.name} layer`;
   if (manifest.key !== artifactKey(plan)) return 'it was sealed, exported or checked otherwise';
   if (request.verify && !manifest.verified) return 'it was never verified';

@@ -5,6 +5,8 @@ import {
   errorMessage,
   isKibError,
   maskUrls,
+  redactor,
+  type Secret,
   type Span,
   type SpanStatus,
 } from '../core/index.ts';
@@ -13,7 +15,7 @@ import { EventQueue } from './event-queue.ts';
 type Listener = (event: BuildEvent) => void;
 
 /** Members of events that hold free text; the others are numbers and words of ours. */
-const TEXT_MEMBERS = new Set(['name', 'layers', 'text', 'line', 'message', 'hint', 'id', 'title', 'detail']);
+const TEXT_MEMBERS = new Set(['name', 'layers', 'text', 'line', 'message', 'hint', 'id', 'title', 'detail', 'reason', 'diff']);
 
 /**
  * The events of one build. Listeners are called at once and in order; one that throws is dropped with a warning, since a full log
@@ -26,6 +28,7 @@ export class EventStream implements AsyncIterable<BuildEvent> {
   readonly #listeners = new Set<Listener>();
   readonly #enders = new Set<() => void>();
   readonly #warned = new Set<string>();
+  #hide: (text: string) => string = (text) => text;
   #sequence = 0;
   #spans = 1;
   #closed = false;
@@ -40,6 +43,11 @@ export class EventStream implements AsyncIterable<BuildEvent> {
   subscribe(listener: Listener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** From now on no reader sees these values. */
+  hide(secrets: readonly Secret[]): void {
+    this.#hide = redactor(secrets);
   }
 
   /** Ends all iterators. Later events are dropped. */
@@ -69,7 +77,7 @@ export class EventStream implements AsyncIterable<BuildEvent> {
       build: this.#build,
       span,
       ...(parent === undefined ? {} : { parent }),
-      ...(maskTexts(body) as EventBody),
+      ...(maskTexts(body, (text) => maskUrls(this.#hide(text))) as EventBody),
     };
     const failures: unknown[] = [];
     for (const listener of this.#listeners) {
@@ -131,9 +139,9 @@ export class EventStream implements AsyncIterable<BuildEvent> {
 }
 
 /** The value with its text members masked, at any depth. */
-function maskTexts(value: unknown, isText = false): unknown {
-  if (typeof value === 'string') return isText ? maskUrls(value) : value;
-  if (Array.isArray(value)) return value.map((item: unknown) => maskTexts(item, isText));
+function maskTexts(value: unknown, mask: (text: string) => string, isText = false): unknown {
+  if (typeof value === 'string') return isText ? mask(value) : value;
+  if (Array.isArray(value)) return value.map((item: unknown) => maskTexts(item, mask, isText));
   if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, maskTexts(member, TEXT_MEMBERS.has(key))]));
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, maskTexts(member, mask, TEXT_MEMBERS.has(key))]));
 }

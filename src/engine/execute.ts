@@ -4,25 +4,42 @@ import {
   isKibError,
   KibError,
   type PlannedAction,
-  redactor,
+  type RunningMachine,
+  type Secret,
   type Sh,
   type Span,
   throwIfAborted,
 } from '../core/index.ts';
-import { actionFailed, actionTimedOut, connectionLost, singleFailed } from './action-errors.ts';
-import { actionStep, downloadUrl, type ScriptAction, type SingleAction } from './action-steps.ts';
+import {
+  actionFailed,
+  actionTimedOut,
+  connectionLost,
+  isBrokenOff,
+  isWorthTrying,
+  singleFailed,
+  whileAlive,
+  withConsole,
+} from './action-errors.ts';
+import { actionStep, type BreakpointAction, downloadUrl, type ScriptAction, type SingleAction } from './action-steps.ts';
 import { type Guest, isTimeout } from './guest.ts';
 import { guestAccess } from './guest-access.ts';
 import { LineSplitter } from './line-splitter.ts';
 import type { ScriptEvent } from './markers.ts';
 import type { PackageCache } from './package-cache/index.ts';
 import type { ScriptStep } from './script.ts';
+import type { SecretValues } from './secrets.ts';
 
 export interface ExecuteOptions {
   /** Local path of every download the actions name, by its URL. */
   readonly files: ReadonlyMap<string, string>;
   /** Serves the actions that install packages. */
   readonly packageCache?: PackageCache | undefined;
+  /** Of the whole plan. */
+  readonly secrets?: SecretValues | undefined;
+  /** Resolves when somebody goes on; without it breakpoints are passed by. */
+  readonly pause?: ((action: BreakpointAction, span: Span) => Promise<void>) | undefined;
+  /** The guest's machine, for what it says when the guest does not come back. */
+  readonly machine?: Pick<RunningMachine, 'console' | 'exited'> | undefined;
   /** Its span becomes the parent of one span per action. */
   readonly context: Pick<Context, 'signal' | 'clock' | 'span'>;
 }
@@ -41,28 +58,34 @@ export async function executeActions(guest: Guest, actions: readonly PlannedActi
   }
 }
 
-/** Runs of exec and put actions as arrays, every other action by itself. */
+/** Runs of exec and put actions as arrays, every other action by itself; so is one that may break the connection, in an array of its own. */
 export function groupActions(actions: readonly PlannedAction[]): readonly (ScriptAction[] | SingleAction)[] {
   const groups: (ScriptAction[] | SingleAction)[] = [];
   for (const action of actions) {
     const last = groups.at(-1);
-    if (action.kind === 'reboot' || action.kind === 'custom') groups.push(action);
-    else if (Array.isArray(last)) last.push(action);
+    if (action.kind === 'reboot' || action.kind === 'custom' || action.kind === 'breakpoint') groups.push(action);
+    else if (Array.isArray(last) && ![last[0], action].some(mayDisconnect)) last.push(action);
     else groups.push([action]);
   }
   return groups;
 }
 
-async function runSingle(guest: Guest, action: SingleAction, { context }: ExecuteOptions): Promise<void> {
+function mayDisconnect(action: PlannedAction | undefined): boolean {
+  return action?.kind === 'exec' && action.disconnects === true;
+}
+
+async function runSingle(guest: Guest, action: SingleAction, { context, machine, pause }: ExecuteOptions): Promise<void> {
   const { signal } = context;
   await context.span.run('action', action.title, async (span) => {
     try {
       if (action.kind === 'custom') await action.run(guestAccess(guest, signal));
+      else if (action.kind === 'breakpoint' && pause === undefined) span.mark('skipped');
       else if (action.unless !== undefined && (await succeeds(guest, action.unless, signal))) span.mark('skipped');
-      else await guest.reboot({ timeoutMs: action.timeoutMs, signal });
+      else if (action.kind === 'breakpoint') await pause?.(action, span);
+      else await whileAlive(machine, signal, (inner) => guest.reboot({ timeoutMs: action.timeoutMs, signal: inner }));
     } catch (error) {
       throwIfAborted(signal);
-      throw singleFailed(action, error);
+      throw singleFailed(action, await withConsole(error, machine));
     }
   });
 }
@@ -84,14 +107,21 @@ async function runScriptActions(guest: Guest, actions: readonly ScriptAction[], 
     for (const action of actions) await stageDownload(guest, action, staged, options);
     const installs = actions.some((action) => action.kind === 'exec' && action.packages === true);
     const packageWrapper = installs ? await options.packageCache?.wrapper(context.signal) : undefined;
-    const steps = actions.map((action) => actionStep(action, { staged, slowness: guest.slowness, packageWrapper }));
+    const steps = actions.map((action) =>
+      actionStep(action, { staged, slowness: guest.slowness, packageWrapper, secrets: options.secrets }),
+    );
+    const secrets = options.secrets?.all ?? [];
     const events = guest.script(steps, { onFailure: 'stop', signal: context.signal });
     try {
       for (const [index, action] of actions.entries()) {
         const step = steps[index];
         await context.span.run('action', action.title, async (span) => {
-          if (step?.first === undefined || options.packageCache === undefined) return followStep(events, action, step, span);
-          return followInstall(options.packageCache, span, (onFailure) => followStep(events, action, step, span, onFailure));
+          if (mayDisconnect(action)) return followToReturn(guest, events, { action, step, secrets }, span, options);
+          if (step?.first === undefined || options.packageCache === undefined)
+            return followStep(events, { action, step, secrets }, span);
+          return followInstall(options.packageCache, span, (onFailure) =>
+            followStep(events, { action, step, secrets }, span, onFailure),
+          );
         });
       }
       await awaitDone(events);
@@ -128,39 +158,78 @@ async function stageDownload(
   });
 }
 
+interface Followed {
+  readonly action: ScriptAction;
+  readonly step: ScriptStep | undefined;
+  /** Hidden in what the action says. */
+  readonly secrets: readonly Secret[];
+}
+
 /** Reads events up to the end of one action and turns them into log lines; throws when the action failed for good. */
 async function followStep(
   events: AsyncGenerator<ScriptEvent, void, void>,
-  action: ScriptAction,
-  step: ScriptStep | undefined,
+  { action, step, secrets }: Followed,
   span: Span,
   onFailure: () => Promise<void> = async () => {},
 ): Promise<void> {
   const tail: string[] = [];
-  const hide = redactor(action.kind === 'exec' ? action.script.secrets : []);
-  const splitter = new LineSplitter((text) => {
-    const line = hide(text);
-    if (tail.push(line) > TAIL_LINES) tail.shift();
-    span.log('guest', line);
-  });
+  const own = action.kind === 'exec' ? action.script.secrets : [];
+  const splitter = new LineSplitter(
+    (line) => {
+      if (tail.push(line) > TAIL_LINES) tail.shift();
+      span.log('guest', line);
+    },
+    [...own, ...secrets],
+  );
   const failure = { action, tail, timeoutMs: step?.timeoutMs ?? 0, attempts: step?.attempts ?? 1 };
   let attempt = 1;
   try {
     for (let next = await events.next(); next.done !== true; next = await events.next()) {
       const event = next.value;
-      if (event.kind === 'start') attempt = event.attempt;
+      if (event.kind === 'start') {
+        attempt = event.attempt;
+        tail.length = 0;
+      }
       if (event.kind === 'output') splitter.push(event.bytes);
       if (event.kind !== 'end') continue;
       splitter.end();
-      if (event.exitCode === 0) return;
+      if ((step?.okCodes ?? [0]).includes(event.exitCode)) return;
       await onFailure();
-      const error = isTimeout(event, failure.timeoutMs) ? actionTimedOut(failure) : actionFailed(failure, event.exitCode);
-      if (attempt >= failure.attempts) throw error;
+      const isLate = isTimeout(event, failure.timeoutMs);
+      const error = isLate ? actionTimedOut(failure) : actionFailed({ ...failure, attempts: attempt }, event.exitCode);
+      const mayHelp = isLate || isWorthTrying(failure, attempt === 1 && step?.first !== undefined);
+      if (attempt >= failure.attempts || !mayHelp) throw error;
       span.warn(error.code, `${error.message.split('\n')[0]}; trying again (${attempt} of ${failure.attempts})`);
     }
   } catch (error) {
     splitter.end();
     throw explain(error, failure);
+  }
+}
+
+/** The same for an action that may break the connection: done when the guest answers again. */
+async function followToReturn(
+  guest: Guest,
+  events: AsyncGenerator<ScriptEvent, void, void>,
+  followed: Followed,
+  span: Span,
+  { context: { signal }, machine }: ExecuteOptions,
+): Promise<void> {
+  try {
+    await followStep(events, followed, span);
+    await awaitDone(events);
+  } catch (error) {
+    throwIfAborted(signal);
+    if (!isBrokenOff(error)) throw error;
+  }
+  span.note('waiting for the guest to answer again');
+  const { action, step } = followed;
+  const timeoutMs = (step?.timeoutMs ?? 0) / guest.slowness;
+  try {
+    await whileAlive(machine, signal, (inner) => guest.awaitReturn({ timeoutMs, signal: inner }));
+  } catch (error) {
+    throwIfAborted(signal);
+    throw singleFailed(action, await withConsole(error, machine));
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Artifact, ArtifactSubject, Context, SealedDisk } from '../core/index.ts';
+import { type Artifact, type ArtifactSubject, type Context, KibError, type SealedDisk } from '../core/index.ts';
 import type { ChosenExporter } from '../plan/resolved.ts';
 import { mapParallel } from './parallel.ts';
 
@@ -13,6 +13,9 @@ export async function exportAll(
   outputDir: string,
   context: Context,
 ): Promise<readonly Artifact[]> {
+  if (exporters.length === 0) return [];
+  if (disk.kind !== 'file')
+    throw new KibError('KIB_DRIVER_CANNOT', `the disk of ${disk.id} is not on this host, so no file can be made of it`);
   const subject: ArtifactSubject = { name, os, machine, properties };
   const options = { limit: Math.max(exporters.length, 1), signal: context.signal };
   return mapParallel(exporters, options, ({ exporter, options }, signal) =>

@@ -88,7 +88,7 @@ async function offerMachine(
 }
 
 /** The files go with the machine: the login is of no use without it. */
-async function writeAccess(machine: RunningMachine, credentials: Credentials, context: Context): Promise<MachineAccess> {
+export async function writeAccess(machine: RunningMachine, credentials: Credentials, context: Context): Promise<MachineAccess> {
   const endpoint = await machine.endpoint(context.signal);
   const { logs } = context.dirs;
   const access: MachineAccess = {

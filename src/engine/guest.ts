@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import {
   type Clock,
+  formatDuration,
   isKibError,
   KibError,
   redactor,
@@ -166,22 +167,23 @@ export class Guest implements AsyncDisposable {
     return (await this.run(sh`cat /proc/sys/kernel/random/boot_id`, { signal })).stdout.trim();
   }
 
-  /** Reboots and waits until another boot id answers. Throws KIB_ACTION_TIMEOUT after `timeoutMs` times slowness. */
+  /** Reboots and waits until another boot id answers. Throws KIB_REBOOT_TIMEOUT after `timeoutMs` times slowness. */
   async reboot(options: { readonly timeoutMs: number; readonly signal: AbortSignal }): Promise<void> {
-    const ms = options.timeoutMs * this.slowness;
-    const onTimeout = () =>
-      new KibError('KIB_ACTION_TIMEOUT', `the guest did not come back within ${Math.round(ms / 1000)} s of its reboot`);
-    await withDeadline({ ms, clock: this.clock, signal: options.signal, onTimeout }, async (signal) => {
+    await this.#withReturn('of its reboot', options, async (signal) => {
       const before = await this.bootId(signal);
       // Started in the background: an answer must get out before the network goes down.
       await this.run(sh`(sleep 1; systemctl reboot || reboot) >/dev/null 2>&1 &`, { signal });
       for (;;) {
-        // A connection of the old boot may stay open and silent for ever (QEMU's user network): each question asks anew.
-        await this.#drop();
-        await this.clock.sleep(REBOOT_POLL_MS, signal);
         const now = await this.#askBootId(signal);
         if (now !== undefined && now !== before) return;
       }
+    });
+  }
+
+  /** After a connection that broke: waits until the guest answers a new one and is not on its way down. Throws KIB_REBOOT_TIMEOUT as `reboot` does. */
+  async awaitReturn(options: { readonly timeoutMs: number; readonly signal: AbortSignal }): Promise<void> {
+    await this.#withReturn('after its connection broke', options, async (signal) => {
+      while ((await this.#askBootId(signal)) === undefined);
     });
   }
 
@@ -189,13 +191,29 @@ export class Guest implements AsyncDisposable {
     await this.#transport[Symbol.asyncDispose]();
   }
 
+  #withReturn(
+    what: string,
+    { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal: AbortSignal },
+    work: (signal: AbortSignal) => Promise<void>,
+  ): Promise<void> {
+    const ms = timeoutMs * this.slowness;
+    const onTimeout = () =>
+      new KibError('KIB_REBOOT_TIMEOUT', `the guest did not answer again within ${formatDuration(ms)} ${what}`, {
+        hint: 'console.log in the log folder shows how far it came',
+      });
+    return withDeadline({ ms, clock: this.clock, signal, onTimeout }, work);
+  }
+
+  /** On a new connection: one of the old boot may stay open and silent for ever (QEMU's user network). Undefined when there is no answer yet. */
   async #askBootId(outer: AbortSignal): Promise<string | undefined> {
+    await this.#drop();
+    await this.clock.sleep(REBOOT_POLL_MS, outer);
     const ms = REBOOT_ANSWER_MS * this.slowness;
     const onTimeout = () => new KibError('KIB_SSH_LOST', `no answer within ${ms} ms`, { retryable: true });
     try {
       return await withDeadline({ ms, clock: this.clock, signal: outer, onTimeout }, async (signal) => {
         this.#adopt(await this.#connect(signal));
-        return this.bootId(signal);
+        return (await this.run(stayingBootId, { signal })).stdout.trim();
       });
     } catch (error) {
       if (outer.aborted || !isTransient(error)) throw error;
@@ -224,6 +242,12 @@ export class Guest implements AsyncDisposable {
     return transport;
   }
 }
+
+/** systemctl(1), is-system-running: a guest that shuts down may go on answering for a while. */
+const stayingBootId = sh`
+  [ "$(systemctl is-system-running 2>/dev/null || :)" != stopping ]
+  cat /proc/sys/kernel/random/boot_id
+`;
 
 /** Whether a step that ended so was over its time; /proc/uptime counts hundredths of a second. */
 export function isTimeout(end: { readonly exitCode: number; readonly ms: number }, timeoutMs: number): boolean {

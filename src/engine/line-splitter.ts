@@ -1,4 +1,5 @@
 import { StringDecoder } from 'node:string_decoder';
+import { redactor, type Secret } from '../core/index.ts';
 
 /** A line longer than this is handed on in pieces, so that binary output cannot fill the memory. */
 const MAX_LINE = 8192;
@@ -10,18 +11,22 @@ const MAX_LINE = 8192;
 export class LineSplitter {
   readonly #decoder = new StringDecoder('utf8');
   readonly #onLine: (line: string) => void;
+  readonly #hide: (text: string) => string;
+  readonly #longest: number;
   #rest = '';
 
-  constructor(onLine: (line: string) => void) {
+  /** `secrets` are hidden in what is handed on, also where a long line is cut. */
+  constructor(onLine: (line: string) => void, secrets: readonly Secret[] = []) {
     this.#onLine = onLine;
+    this.#hide = redactor(secrets);
+    this.#longest = Math.max(0, ...secrets.map((secret) => secret.reveal().length));
   }
 
   push(chunk: Buffer): void {
     const lines = (this.#rest + this.#decoder.write(chunk)).split('\n');
     const rest = lines.pop() ?? '';
     for (const line of lines) this.#emit(line);
-    this.#rest = rest.length > MAX_LINE ? '' : rest;
-    if (rest.length > MAX_LINE) this.#emit(rest);
+    this.#rest = rest.length - this.#longest > MAX_LINE ? this.#emitMost(rest) : rest;
   }
 
   /** Hands on an unfinished last line. */
@@ -31,8 +36,16 @@ export class LineSplitter {
     if (rest !== '') this.#emit(rest);
   }
 
+  /** Returns the end, which may be the beginning of a secret. */
+  #emitMost(rest: string): string {
+    const text = this.#hide(rest);
+    const end = Math.max(0, text.length - this.#longest);
+    this.#emit(text.slice(0, end));
+    return text.slice(end);
+  }
+
   #emit(line: string): void {
     const text = line.endsWith('\r') ? line.slice(0, -1) : line;
-    this.#onLine(text.slice(text.lastIndexOf('\r') + 1));
+    this.#onLine(this.#hide(text.slice(text.lastIndexOf('\r') + 1)));
   }
 }

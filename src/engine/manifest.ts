@@ -1,7 +1,8 @@
-import type { Artifact, BaseImage, BuildPlan, CheckResult, Context } from '../core/index.ts';
+import type { Artifact, BaseImage, BuildPlan, CheckResult, Context, RemoteBase, RemoteImage } from '../core/index.ts';
 import { manifest, writeManifest } from '../export/manifest.ts';
 import { packageVersion } from '../io/package-info.ts';
 import { artifactKey } from './artifact-key.ts';
+import { isPausing } from './breakpoints.ts';
 import type { GuestPackage } from './guest-packages.ts';
 import type { Phase } from './phases.ts';
 import type { BuildRequest } from './request.ts';
@@ -11,11 +12,12 @@ export interface ManifestFacts {
   readonly plan: BuildPlan;
   /** Host programs by what doctor said of them. */
   readonly tools: Readonly<Record<string, string>>;
-  readonly base: BaseImage;
+  readonly base: BaseImage | RemoteBase;
   /** What the OVF says of the image. */
   readonly properties: Readonly<Record<string, string>>;
   readonly packages: readonly GuestPackage[];
   readonly artifacts: readonly Artifact[];
+  readonly images: readonly RemoteImage[];
   readonly checks: readonly CheckResult[];
   readonly phases: readonly Phase[];
 }
@@ -24,7 +26,7 @@ export interface ManifestFacts {
 export async function recordManifest(facts: ManifestFacts, dir: string, context: Context): Promise<string> {
   const value = manifest({
     buildId: context.buildId,
-    key: artifactKey(facts.plan),
+    key: artifactKey(facts.plan, isPausing(facts.plan, facts.request)),
     isVerified: facts.request.verify,
     createdMs: context.clock.now(),
     tools: { 'kib-native': packageVersion(), node: process.version, ...facts.tools },
@@ -35,6 +37,7 @@ export async function recordManifest(facts: ManifestFacts, dir: string, context:
     packages: facts.packages,
     phases: facts.phases,
     artifacts: facts.artifacts,
+    images: facts.images,
     checks: facts.checks,
   });
   return writeManifest(value, dir, context);

@@ -37,6 +37,7 @@ export async function* playScript(
   const onAbort = () => queue.fail(cancelled(signal.reason));
   signal.addEventListener('abort', onAbort, { once: true });
   let noise = '';
+  let attempt = 1;
   const state = { isOpen: true, isStepRunning: false, isDone: false, pid: 0 };
   const play = async () => {
     try {
@@ -66,7 +67,12 @@ export async function* playScript(
       if (event.kind === 'start')
         watchdog.arm((steps[event.step]?.timeoutMs ?? 0) + STEP_GRACE_MS, 'the guest says nothing more');
       if (event.kind === 'end') watchdog.arm((steps[event.step]?.pauseMs ?? 0) + STEP_GRACE_MS, 'the guest did not go on');
-      if (event.kind === 'start' || event.kind === 'end') state.isStepRunning = event.kind === 'start';
+      if (event.kind === 'start') {
+        attempt = event.attempt;
+        state.isStepRunning = true;
+      }
+      // It runs on when it is about to try again.
+      if (event.kind === 'end') state.isStepRunning = isTriedAgain(steps[event.step], attempt, event.exitCode);
       state.isDone = event.kind === 'done';
       yield event;
     }
@@ -78,6 +84,10 @@ export async function* playScript(
     channel.abort(new Error('the script is over'));
     await ended;
   }
+}
+
+function isTriedAgain(step: ScriptStep | undefined, attempt: number, exitCode: number): boolean {
+  return step !== undefined && attempt < step.attempts && !(step.okCodes ?? [0]).includes(exitCode);
 }
 
 /** Asks the script to end its step and itself. Closing the channel alone would leave them running. */

@@ -1,9 +1,10 @@
 import { type BuildPlan, type Context, type Credentials, type PlannedAction, type RunningMachine, sh } from '../core/index.ts';
 import { requireChecks, runChecks } from './checks.ts';
-import { executeActions } from './execute.ts';
+import { type ExecuteOptions, executeActions } from './execute.ts';
 import type { Guest } from './guest.ts';
 import type { OpenLayers } from './layers/open.ts';
 import { openPackageCache, type PackageCache } from './package-cache/index.ts';
+import type { SecretValues } from './secrets.ts';
 
 /** A guest that is logged in to, and what its layers need. */
 export interface Provisioning {
@@ -14,6 +15,8 @@ export interface Provisioning {
   readonly layers: OpenLayers | undefined;
   /** Local path of every download, by its URL. */
   readonly files: ReadonlyMap<string, string>;
+  readonly secrets?: SecretValues | undefined;
+  readonly pause?: ExecuteOptions['pause'];
 }
 
 /** How many actions will run, sealing included. */
@@ -51,7 +54,14 @@ async function makeLayers(work: Provisioning, context: Context): Promise<void> {
       const start = clock.now();
       const actions = layers === undefined ? layer.actions : [...layer.actions, writeBack(layer.name)];
       const cache = packageCache === undefined ? {} : { packageCache };
-      await executeActions(guest, actions, { files: work.files, context: { ...context, span }, ...cache });
+      await executeActions(guest, actions, {
+        files: work.files,
+        secrets: work.secrets,
+        machine: work.machine,
+        pause: work.pause,
+        context: { ...context, span },
+        ...cache,
+      });
       span.note('keeping the layer');
       await layers?.chain.keep({ ...work, index, ms: clock.now() - start });
     });

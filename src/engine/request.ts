@@ -1,4 +1,4 @@
-import type { Artifact, CheckResult, Endpoint, NetworkSettings } from '../core/index.ts';
+import type { Artifact, CheckResult, Endpoint, NetworkSettings, RemoteImage } from '../core/index.ts';
 import type { ResolvedImage } from '../plan/resolved.ts';
 import type { Phase } from './phases.ts';
 
@@ -9,6 +9,14 @@ export interface MachineAccess {
   readonly username: string;
   readonly keyFile: string;
   readonly knownHostsFile: string;
+}
+
+/** A place in a build that waits for somebody to look at its machine. */
+export interface Breakpoint {
+  readonly message: string;
+  readonly access: MachineAccess;
+  /** Aborts when the build is interrupted or nobody went on in time. */
+  readonly signal: AbortSignal;
 }
 
 export type CacheMode = 'auto' | 'off' | 'strict';
@@ -25,6 +33,10 @@ export interface BuildRequest {
   readonly onError: 'cleanup' | 'keep' | 'shell';
   /** Called for `shell`; the machine lives until it resolves. */
   readonly openShell?: (access: MachineAccess) => Promise<void>;
+  /** What to do at breakpoints. Default: `pause`, which needs `pause` to be given. */
+  readonly onBreakpoint?: 'pause' | 'skip';
+  /** Called at a breakpoint; the build goes on when it resolves, and ends when it rejects or `signal` aborts. */
+  readonly pause?: (breakpoint: Breakpoint) => Promise<void>;
   /** Folder of logs and journals, `$XDG_STATE_HOME/kib-native`. */
   readonly stateHome: string;
   /** Folder of bases, downloads and scratch disks, `$XDG_CACHE_HOME/kib-native`. */
@@ -40,6 +52,8 @@ export interface BuildRequest {
   readonly lock?: { readonly path: string; readonly locked: boolean };
   /** Largest size of the layer store in bytes; the least recently used layers go. Default: 40 GiB. */
   readonly cacheBytes?: number;
+  /** Where secrets that are named by `env` are looked for. Default: nowhere. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
   /** Proxies and extra certificates for downloads. */
   readonly network?: NetworkSettings;
 }
@@ -51,6 +65,8 @@ export interface BuildResult {
   /** Folder of the artifacts and manifest.json. */
   readonly outputDir: string;
   readonly artifacts: readonly Artifact[];
+  /** What was made and stays with the hypervisor. */
+  readonly images: readonly RemoteImage[];
   readonly checks: readonly CheckResult[];
   readonly isVerified: boolean;
   /** Whether nothing had changed, so that the artifacts of an earlier build were checked and returned. */

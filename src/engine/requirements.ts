@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { type Context, digestFile, errorMessage, KibError, maskUrl, type Requirement } from '../core/index.ts';
+import { type Context, type Digest, digestFile, errorMessage, KibError, maskUrl, type Requirement } from '../core/index.ts';
 import { findChecksum } from '../io/checksum-file.ts';
 import { type HttpClient, withHttp } from '../io/http.ts';
 import { fileNameOf } from '../io/url.ts';
@@ -20,8 +20,9 @@ export async function resolveDigests(
   const digests = new Map<string, string>();
   const unknown: Requirement[] = [];
   for (const requirement of requirements) {
-    if (requirement.sha256 === undefined) unknown.push(requirement);
-    else digests.set(requirement.url, requirement.sha256);
+    const { url, sha256, sha512 } = requirement;
+    if (sha256 !== undefined) digests.set(url, sha256);
+    else if (sha512 === undefined) unknown.push(requirement);
   }
   const open = unknown.filter((requirement) => !digests.has(requirement.url));
   if (open.length === 0) return digests;
@@ -60,13 +61,24 @@ export async function fetchRequirements(requirements: readonly Requirement[], co
   const byUrl = new Map(requirements.map((requirement) => [requirement.url, requirement]));
   if (byUrl.size === 0) return new Map();
   const stored = await withHttp(context, (http) =>
-    mapParallel([...byUrl.values()], { limit: PARALLEL, signal: context.signal }, async ({ url, sha256: hex, why }, signal) => {
-      if (hex === undefined) throw new KibError('KIB_CHECKSUM_MISSING', `the digest of ${maskUrl(url)} is not known (${why})`);
-      const { path } = await fetchContent({ url, digest: { algorithm: 'sha256', hex } }, http, { ...context, signal });
-      return [url, path] as const;
-    }),
+    mapParallel(
+      [...byUrl.values()],
+      { limit: PARALLEL, signal: context.signal },
+      async ({ url, sha256, sha512, why }, signal) => {
+        const digest = digestOf(sha256, sha512);
+        if (digest === undefined)
+          throw new KibError('KIB_CHECKSUM_MISSING', `the digest of ${maskUrl(url)} is not known (${why})`);
+        const { path } = await fetchContent({ url, digest }, http, { ...context, signal });
+        return [url, path] as const;
+      },
+    ),
   );
   return new Map(stored);
+}
+
+function digestOf(sha256: string | undefined, sha512: string | undefined): Digest | undefined {
+  if (sha256 !== undefined) return { algorithm: 'sha256', hex: sha256 };
+  return sha512 === undefined ? undefined : { algorithm: 'sha512', hex: sha512 };
 }
 
 async function readChecksumFile(url: string, http: HttpClient, signal: AbortSignal): Promise<string> {

@@ -1,6 +1,6 @@
-import { type BaseImage, type BuildPlan, type Context, canonicalJson, sha256 } from '../core/index.ts';
+import { type BaseImage, type BuildPlan, type Context, canonicalJson, type RemoteBase, sha256 } from '../core/index.ts';
 import { planBuild } from '../plan/planner.ts';
-import { fetchBase } from './base/index.ts';
+import { findBase } from './find-base.ts';
 import { seedDigest } from './login.ts';
 import { quietGuest } from './quiet-guest.ts';
 import { keyFacts, type RepositoryState, readRepositories } from './repositories/index.ts';
@@ -11,7 +11,7 @@ import { BUILD_HOSTNAME } from './start-machine.ts';
 /** A plan whose layer keys count everything that they depend on. */
 export interface ReadyPlan {
   readonly plan: BuildPlan;
-  readonly base: BaseImage;
+  readonly base: BaseImage | RemoteBase;
   readonly repositories: RepositoryState | undefined;
 }
 
@@ -23,7 +23,7 @@ export async function resolvePlan(
 ): Promise<ReadyPlan> {
   const [digests, base] = await Promise.all([
     resolveDigests(draft.requirements, context),
-    fetchBase(draft.base, draft.machine.arch, context),
+    findBase(request.image, draft, context),
   ]);
   const { lock } = request;
   const resolved = planBuild(request.image, digests);

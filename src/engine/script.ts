@@ -7,12 +7,16 @@ export interface ScriptStep {
   readonly first?: Sh;
   /** Bytes for the script, which finds them in the file `"${0%.sh}.data"`. */
   readonly data?: string;
+  /** Shell text that exports variables for this step alone; its secrets are in no argument and on no disk. */
+  readonly environment?: Sh;
   /** Per attempt. */
   readonly timeoutMs: number;
   /** How often to try in all. */
   readonly attempts: number;
   /** Between two attempts. */
   readonly pauseMs: number;
+  /** Exit codes that are success; default: only 0. */
+  readonly okCodes?: readonly number[];
   /** `merge`: standard error goes where standard output goes, in order; `apart`: its tail follows after a marker. */
   readonly stderr: 'merge' | 'apart';
 }
@@ -42,18 +46,23 @@ export function composeScript(steps: readonly ScriptStep[], options: ComposeOpti
       stage(`${index}.sh`, step.script.text),
       ...(step.first === undefined ? [] : [stage(`${index}.first.sh`, step.first.text)]),
       ...(step.data === undefined ? [] : [stage(`${index}.data`, step.data)]),
+      ...(step.environment === undefined ? [] : [stage(`${index}.env`, step.environment.text)]),
     ]),
     environment,
     ...steps.map((step, index) => {
       const words = [index, step.attempts, Math.ceil(step.pauseMs / 1000), Math.ceil(step.timeoutMs / 1000), step.stderr];
-      return sh`kib_step ${words} ${onFailure}`;
+      const ok = step.okCodes === undefined ? [] : [step.okCodes.join(' ')];
+      return sh`kib_step ${[...words, ...ok]} ${onFailure}`;
     }),
     raw('kib_mark done'),
   ]);
   return `kib_main() {\n${body.text}\n}\nkib_main\nexit\n`;
 }
 
-/** A heredoc of base64 takes any bytes, and no secret stands in a process's arguments. */
+/**
+ * A heredoc of base64 takes any bytes, and no secret stands in a process's arguments. Where the shell is bash it may write one to a file first (older
+ * than 5.1: always), hence TMPDIR.
+ */
 function stage(name: string, text: string): Sh {
   const encoded = Buffer.from(text).toString('base64');
   const wrapped = encoded.replace(new RegExp(`.{${WIDTH}}(?!$)`, 'g'), '$&\n');
@@ -63,7 +72,8 @@ function stage(name: string, text: string): Sh {
 /** Times come from /proc/uptime: POSIX has no clock finer than a second. */
 const prelude = (nonce: string): Sh => sh`
   umask 077
-  kib_dir=$(mktemp -d /run/kib.XXXXXXXXXX 2>/dev/null) || kib_dir=$(mktemp -d) || exit 73
+  kib_dir=$(mktemp -d /run/kib.XXXXXXXXXX 2>/dev/null) || kib_dir=$(mktemp -d /dev/shm/kib.XXXXXXXXXX) || exit 73
+  TMPDIR=$kib_dir
   kib_child=
   kib_clean() {
     if [ -n "$kib_child" ]; then
@@ -82,10 +92,13 @@ const prelude = (nonce: string): Sh => sh`
     read -r kib_now kib_idle </proc/uptime
     kib_now=$((\${kib_now%.*} * 100 + 1\${kib_now#*.} - 100))
   }
+  kib_env() {
+    if [ -e "$1" ]; then . "$1"; fi
+  }
   if command -v timeout >/dev/null 2>&1; then
-    kib_run() { exec timeout -k ${KILL_AFTER_SECONDS} "$1" /bin/sh -eu "$2"; }
+    kib_run() { kib_env "$3"; exec timeout -k ${KILL_AFTER_SECONDS} "$1" /bin/sh -eu "$2"; }
   else
-    kib_run() { exec /bin/sh -eu "$2"; }
+    kib_run() { kib_env "$3"; exec /bin/sh -eu "$2"; }
   fi
   kib_step() {
     kib_try=1
@@ -96,9 +109,9 @@ const prelude = (nonce: string): Sh => sh`
       kib_file=$kib_dir/$1.sh
       if [ "$kib_try" -eq 1 ] && [ -e "$kib_dir/$1.first.sh" ]; then kib_file=$kib_dir/$1.first.sh; fi
       if [ "$5" = apart ]; then
-        kib_run "$4" "$kib_file" </dev/null 2>"$kib_dir/$1.err" &
+        kib_run "$4" "$kib_file" "$kib_dir/$1.env" </dev/null 2>"$kib_dir/$1.err" &
       else
-        kib_run "$4" "$kib_file" </dev/null 2>&1 &
+        kib_run "$4" "$kib_file" "$kib_dir/$1.env" </dev/null 2>&1 &
       fi
       kib_child=$!
       wait "$kib_child"
@@ -110,7 +123,7 @@ const prelude = (nonce: string): Sh => sh`
         tail -c 4096 "$kib_dir/$1.err"
       fi
       kib_mark end "$1" "$kib_code" "$(((kib_now - kib_begin) * 10))"
-      [ "$kib_code" -ne 0 ] || return 0
+      case " \${6:-0} " in *" $kib_code "*) return 0 ;; esac
       [ "$kib_try" -lt "$2" ] || return "$kib_code"
       kib_try=$((kib_try + 1))
       sleep "$3" &
@@ -127,6 +140,7 @@ const prelude = (nonce: string): Sh => sh`
 `;
 
 const environment = sh`
+  unset TMPDIR
   umask 022
   cd /
   export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin

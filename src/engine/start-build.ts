@@ -10,6 +10,7 @@ import {
   KibError,
   releasing,
   Scope,
+  type Secret,
   systemClock,
   withDeadline,
 } from '../core/index.ts';
@@ -17,6 +18,7 @@ import { processIdentity } from '../io/process-identity.ts';
 import { runBuild } from './build.ts';
 import { claimBuildId, makeBuildDirs, makeWorkDir } from './build-dirs.ts';
 import { EventStream } from './events.ts';
+import { hideInError } from './hide-secrets.ts';
 import { BuildJournal } from './journal.ts';
 import { PhaseRecorder } from './phases.ts';
 import type { BuildRequest, BuildResult } from './request.ts';
@@ -40,6 +42,13 @@ export type BuildHandle = WorkHandle<BuildResult>;
 /** What of a build's request its surroundings depend on. */
 export type WorkRequest = Pick<BuildRequest, 'image' | 'stateHome' | 'cacheHome' | 'network'>;
 
+/** What work has besides its context. */
+export interface WorkTools {
+  readonly journal: BuildJournal;
+  /** Keeps the values out of every event from now on, and out of the error that the work may end with. */
+  hide(secrets: readonly Secret[]): void;
+}
+
 interface Surroundings {
   readonly events: EventStream;
   readonly scope: Scope;
@@ -51,7 +60,7 @@ interface Surroundings {
 export function startBuild(request: BuildRequest, signal: AbortSignal, clock: Clock = systemClock): BuildHandle {
   const started = clock.now();
   const phases = new PhaseRecorder();
-  const work = (context: Context, journal: BuildJournal) => runBuild(request, { journal, phases: () => phases.phases }, context);
+  const work = (context: Context, tools: WorkTools) => runBuild(request, { ...tools, phases: () => phases.phases }, context);
   const handle = startWork(request, work, signal, clock);
   handle.subscribe(phases.read);
   const result = handle.result.then((outcome) => ({ ...outcome, phases: phases.phases, ms: clock.now() - started }));
@@ -62,7 +71,7 @@ export function startBuild(request: BuildRequest, signal: AbortSignal, clock: Cl
 /** Runs `work` with a context of its own, which is cleaned up whatever its outcome, under a build id of its own. */
 export function startWork<T>(
   request: WorkRequest,
-  work: (context: Context, journal: BuildJournal) => Promise<T>,
+  work: (context: Context, tools: WorkTools) => Promise<T>,
   signal: AbortSignal,
   clock: Clock = systemClock,
 ): WorkHandle<T> {
@@ -86,10 +95,15 @@ export function startWork<T>(
 async function run<T>(
   request: WorkRequest,
   id: string,
-  work: (context: Context, journal: BuildJournal) => Promise<T>,
+  work: (context: Context, tools: WorkTools) => Promise<T>,
   { events, scope, signal, clock }: Surroundings,
 ): Promise<T> {
   const started = clock.now();
+  let hidden: readonly Secret[] = [];
+  const hide = (secrets: readonly Secret[]) => {
+    hidden = secrets;
+    events.hide(secrets);
+  };
   try {
     const dirs = await makeBuildDirs(request.stateHome, request.cacheHome, id);
     // Synchronous, so that the log is complete even when the process is killed right after.
@@ -109,7 +123,7 @@ async function run<T>(
         dirs: { ...dirs, work: scratch },
         network: request.network ?? {},
       };
-      return work(context, journal);
+      return work(context, { journal, hide });
     };
     const result = await releasing(
       () => journal.close(),
@@ -118,7 +132,7 @@ async function run<T>(
     events.root.emit({ type: 'span.end', status: 'ok', ms: clock.now() - started });
     return result;
   } catch (error) {
-    const outcome = outcomeOf(error, signal);
+    const outcome = hideInError(outcomeOf(error, signal), hidden);
     events.root.emit({
       type: 'span.end',
       status: signal.aborted ? 'cancelled' : 'failed',

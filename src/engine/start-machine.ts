@@ -8,6 +8,7 @@ import {
   errorMessage,
   isKibError,
   type LaunchRequest,
+  type RemoteBase,
   type RunningMachine,
   throwIfAborted,
 } from '../core/index.ts';
@@ -35,7 +36,7 @@ export const BUILD_HOSTNAME = 'localhost';
 export async function startMachine(
   request: BuildRequest,
   plan: BuildPlan,
-  base: BaseImage,
+  base: BaseImage | RemoteBase,
   layers: OpenLayers | undefined,
   context: Context,
 ): Promise<StartedMachine> {

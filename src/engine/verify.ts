@@ -5,8 +5,10 @@ import {
   type Check,
   type CheckResult,
   type Context,
+  type Format,
   GiB,
   type LaunchRequest,
+  type RemoteImage,
   sh,
   withScope,
 } from '../core/index.ts';
@@ -21,10 +23,38 @@ import { makeLogin } from './login.ts';
 const GROWTH_BYTES = 4 * GiB;
 
 /**
- * Judges the finished files, not the machine they came from: reads the disk for what must not ship, proves that all formats hold the
- * same disk, then boots one of them on a throw-away overlay with a fresh seed and a larger disk. Never throws for a failed check.
+ * Judges what was made, not the machine it came from. Files: reads the disk for what must not ship, proves that all formats hold the
+ * same disk, then boots one of them on a throw-away overlay with a fresh seed and a larger disk. Images of the hypervisor are booted. Never throws for a failed check.
  */
 export async function verifyArtifacts(
+  plan: BuildPlan,
+  artifacts: readonly Artifact[],
+  images: readonly RemoteImage[],
+  image: Pick<ResolvedImage, 'driver' | 'driverOptions'>,
+  context: Context,
+): Promise<readonly CheckResult[]> {
+  return [...(await verifyFiles(plan, artifacts, image, context)), ...(await verifyImages(plan, images, image, context))];
+}
+
+/** Copies of an image are the hypervisor's own work, so the first of each format stands for them. */
+async function verifyImages(
+  plan: BuildPlan,
+  images: readonly RemoteImage[],
+  image: Pick<ResolvedImage, 'driver' | 'driverOptions'>,
+  context: Context,
+): Promise<readonly CheckResult[]> {
+  const results: CheckResult[] = [];
+  for (const format of new Set(images.map((made) => made.format))) {
+    const first = images.find((made) => made.format === format);
+    const base = first === undefined ? undefined : image.driver.images?.baseOf(first, image.driverOptions);
+    if (base === undefined) continue;
+    const checks = await bootAndCheck(plan, { format, base }, image, context);
+    results.push(...checks.map((check) => ({ ...check, name: `${format}/${check.name}` })));
+  }
+  return results;
+}
+
+async function verifyFiles(
   plan: BuildPlan,
   artifacts: readonly Artifact[],
   image: Pick<ResolvedImage, 'driver' | 'driverOptions'>,
@@ -40,12 +70,16 @@ export async function verifyArtifacts(
     others.length === 0
       ? []
       : await context.span.run('verify', 'compare the formats', (span) => compareArtifacts(booted, others, { ...context, span }));
-  return [...inspected, ...same, ...(await bootAndCheck(plan, booted, image, context))];
+  return [
+    ...inspected,
+    ...same,
+    ...(await bootAndCheck(plan, { format: booted.format, base: { path: booted.path, ...booted.disk, isThrowaway: true } }, image, context)),
+  ];
 }
 
 async function bootAndCheck(
   plan: BuildPlan,
-  artifact: Artifact,
+  finished: { readonly format: Format; readonly base: LaunchRequest['base'] },
   { driver, driverOptions }: Pick<ResolvedImage, 'driver' | 'driverOptions'>,
   context: Context,
 ): Promise<readonly CheckResult[]> {
@@ -54,12 +88,12 @@ async function bootAndCheck(
   const request: LaunchRequest = {
     name: `${plan.name}-verify`,
     machine: machineSpec,
-    base: { path: artifact.path, ...artifact.disk },
+    base: finished.base,
     seed: login.seed,
   };
   // A scope of its own: the machine is thrown away before the files are published.
   return withScope(async (scope) => {
-    const guest = await context.span.run('verify', `boot the finished ${artifact.format}`, async (span) => {
+    const guest = await context.span.run('verify', `boot the finished ${finished.format}`, async (span) => {
       const machine = scope.use('machine', await driver.launch(request, driverOptions, { ...context, scope, span }));
       return scope.use('SSH connection', await waitForGuest(machine, login.credentials, { ...context, span }));
     });

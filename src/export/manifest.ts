@@ -7,6 +7,8 @@ import {
   type CheckResult,
   type Context,
   maskUrls,
+  type RemoteBase,
+  type RemoteImage,
   type Requirement,
 } from '../core/index.ts';
 import { writeWhole } from './part-file.ts';
@@ -25,12 +27,14 @@ export interface ManifestInput {
   /** The validated wish. */
   readonly spec: unknown;
   readonly plan: BuildPlan;
-  readonly base: BaseImage;
+  readonly base: BaseImage | RemoteBase;
   /** With the digests of what was really fetched. */
   readonly requirements: readonly Requirement[];
   readonly packages: readonly { readonly name: string; readonly version: string; readonly arch: string }[];
   readonly phases: readonly { readonly kind: string; readonly name: string; readonly status: string; readonly ms: number }[];
   readonly artifacts: readonly Artifact[];
+  /** What stays with the hypervisor. */
+  readonly images: readonly RemoteImage[];
   readonly checks: readonly CheckResult[];
 }
 
@@ -53,7 +57,12 @@ export function manifest(input: ManifestInput) {
     properties: plan.properties,
     inputs: {
       spec: input.spec,
-      base: { source: base.source, format: base.format, bytes: base.bytes, sha256: base.sha256, facts: base.facts },
+      base: {
+        source: base.source,
+        ...('path' in base ? { format: base.format, bytes: base.bytes } : { id: base.id }),
+        sha256: base.sha256,
+        facts: base.facts,
+      },
       driver: plan.driver.name,
       recipes: plan.recipes,
       layers: plan.layers.map(({ name, key }) => ({ name, key })),
@@ -61,6 +70,7 @@ export function manifest(input: ManifestInput) {
     },
     packages: input.packages,
     artifacts: input.artifacts.map(({ path, ...artifact }) => ({ file: basename(path), ...artifact })),
+    images: input.images,
     checks: input.checks,
     phases: input.phases,
   } as const;

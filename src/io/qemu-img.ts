@@ -76,6 +76,11 @@ export async function create(request: CreateRequest, signal: AbortSignal): Promi
   await qemuImg(createArgs(request), signal);
 }
 
+/** Tells an overlay that its backing image is that one, without looking at either: they must hold the same. */
+export async function rebase(overlay: DiskFile, backing: DiskFile, signal: AbortSignal): Promise<void> {
+  await qemuImg(['rebase', '-u', '-b', locator(backing), '-F', backing.format, ...located(overlay, '-f')], signal);
+}
+
 /** Arguments for qemu-img(1) that make an image. */
 export function createArgs(request: CreateRequest): string[] {
   const { backing, bytes } = request;

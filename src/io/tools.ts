@@ -9,6 +9,7 @@ export const TOOLS = {
   swtpm: { apt: ['swtpm'], dnf: ['swtpm'], brew: ['swtpm'] },
   zstd: { apt: ['zstd'], dnf: ['zstd'], brew: ['zstd'] },
   xorriso: { apt: ['xorriso'], dnf: ['xorriso'], brew: ['xorriso'] },
+  virsh: { apt: ['libvirt-clients'], dnf: ['libvirt-client'], brew: ['libvirt'] },
   ps: { apt: ['procps'], dnf: ['procps-ng'] },
   ssh: { apt: ['openssh-client'], dnf: ['openssh-clients'] },
   gpgv: { apt: ['gpgv'], dnf: ['gnupg2'], brew: ['gnupg'] },

@@ -112,6 +112,9 @@ class PlainBuild {
           `wrote   ${event.artifact.format}  ${formatBytes(event.artifact.bytes)}  sha256 ${event.artifact.sha256}`,
         );
         break;
+      case 'image':
+        this.#line(event, `made    ${event.image.format}  ${clean(event.image.id)}  in ${clean(event.image.location)}`);
+        break;
     }
   }
 

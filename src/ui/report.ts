@@ -1,6 +1,14 @@
 import { basename } from 'node:path';
 import pc from 'picocolors';
-import { type Artifact, type CheckResult, formatBytes, formatDuration, type SpanKind, type SpanStatus } from '../core/index.ts';
+import {
+  type Artifact,
+  type CheckResult,
+  formatBytes,
+  formatDuration,
+  type RemoteImage,
+  type SpanKind,
+  type SpanStatus,
+} from '../core/index.ts';
 import { clean, cleanLines, pad, width } from './text.ts';
 
 /** What the report tells of a finished build; the engine's BuildResult is one. */
@@ -9,6 +17,7 @@ export interface ReportedBuild {
   readonly name: string;
   readonly outputDir: string;
   readonly artifacts: readonly Artifact[];
+  readonly images: readonly RemoteImage[];
   readonly checks: readonly CheckResult[];
   readonly isVerified: boolean;
   /** Whether the files are those of an earlier build, since nothing had changed. */
@@ -39,7 +48,8 @@ export function renderReport(result: ReportedBuild, options: ReportOptions): str
     [colours.bold(result.name)],
     ...(result.isUnchanged ? [[unchanged(result)]] : []),
     ...(notes.length === 0 ? [] : [notes.map((note) => `${colours.yellow('!')} ${cleanLines(note).join(' ')}`)]),
-    ['Files', ...files(result, colours)],
+    ...(result.artifacts.length === 0 ? [] : [['Files', ...files(result, colours)]]),
+    ...(result.images.length === 0 ? [] : [['Images', ...images(result)]]),
     ['Time', ...times(result, colours)],
     checks(result, colours),
     [`Output  ${result.outputDir}`, `Logs    ${result.logs}`],
@@ -57,6 +67,13 @@ type Colours = ReturnType<typeof pc.createColors>;
 function files(result: ReportedBuild, { dim }: Colours): string[] {
   const rows = result.artifacts.map((artifact) => [artifact.format, formatBytes(artifact.bytes), basename(artifact.path)]);
   return table(rows, [1]).flatMap((row, index) => [row, dim(`    sha256 ${result.artifacts[index]?.sha256}`)]);
+}
+
+function images(result: ReportedBuild): string[] {
+  return table(
+    result.images.map(({ format, id, location }) => [format, clean(id), clean(location)]),
+    [],
+  );
 }
 
 function times(result: ReportedBuild, { dim }: Colours): string[] {

@@ -8,7 +8,11 @@ import { configured } from '../support/configured.ts';
 import { root } from '../support/sources.ts';
 
 const registry = await loadRegistry();
-const names = ['README.md', 'CONTRIBUTING.md', ...(await readdir(join(root, 'docs'))).map((name) => `docs/${name}`)];
+const names = [
+  'README.md',
+  'CONTRIBUTING.md',
+  ...(await readdir(join(root, 'docs'), { recursive: true })).map((name) => `docs/${name}`),
+];
 const pages = await Promise.all(
   names.filter((name) => name.endsWith('.md')).map(async (name) => ({ name, text: await readFile(join(root, name), 'utf8') })),
 );
@@ -27,6 +31,14 @@ function blocks(language: string): readonly { readonly name: string; readonly co
   );
 }
 
+/** Files of the reader's that examples name. */
+const named = {
+  'tune.sh': '#!/bin/sh\n',
+  'motd.txt': 'hello\n',
+  'etc/mine.conf': 'a = 1\n',
+  'motd.ts': await readFile(join(root, 'examples/own-recipe/motd.ts'), 'utf8'),
+};
+
 describe('examples', () => {
   const yaml = blocks('yaml');
 
@@ -35,7 +47,7 @@ describe('examples', () => {
   });
 
   it.each(yaml)('$name is an image that can be built', async ({ code }) => {
-    const { images } = await configured({ files: { 'node.yaml': code }, registry });
+    const { images } = await configured({ files: { ...named, 'node.yaml': code }, registry });
     expect(images).toHaveLength(1);
   });
 

@@ -1,9 +1,9 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { BuildEvent } from '../../src/core/index.ts';
-import { SHARED_CACHE } from '../support/boot-base.ts';
+import { ownCacheHome } from '../support/boot-base.ts';
 import { filesBelow, portsOf, processesWith, stillListening } from '../support/leftovers.ts';
 import { kib, startKib } from '../support/program.ts';
 
@@ -29,14 +29,8 @@ describe('a build that is stopped', () => {
   beforeAll(() => {
     scratch = mkdtempSync(join(tmpdir(), 'kib-interrupt-'));
     image = join(scratch, 'bare.yaml');
-    // Layers of an earlier run would take the moments away that this waits for; bases are shared, within one file system.
-    mkdirSync(SHARED_CACHE, { recursive: true });
-    cacheHome = mkdtempSync(join(SHARED_CACHE, 'test-interrupt-'));
-    for (const folder of ['bases', 'downloads', 'packages']) {
-      mkdirSync(join(SHARED_CACHE, folder), { recursive: true });
-      mkdirSync(join(cacheHome, 'kib-native'), { recursive: true });
-      symlinkSync(join(SHARED_CACHE, folder), join(cacheHome, 'kib-native', folder));
-    }
+    // Layers of an earlier run would take the moments away that this waits for.
+    cacheHome = ownCacheHome('interrupt');
     writeFileSync(
       image,
       `image: debian13

@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -55,7 +55,8 @@ afterEach(async () => {
 });
 
 function cloudImage(id: string, arch: 'amd64' | 'arm64' = 'amd64'): CloudImage {
-  const source = findOs(id)?.bases[arch]?.find((base) => base.kind === 'cloud-image');
+  const kind = id.startsWith('debian') ? 'pinned' : 'file';
+  const source = findOs(id)?.bases[arch]?.find((base) => base.kind === 'cloud-image' && base.checksum.kind === kind);
   if (source?.kind !== 'cloud-image') throw new Error(`${id} has no cloud image`);
   return source;
 }
@@ -68,10 +69,8 @@ async function local(id: string, arch: 'amd64' | 'arm64' = 'amd64'): Promise<Clo
   if (moved.checksum.kind === 'file') return moved;
   const image = await readFile(place(root, source.url));
   const { algorithm } = moved.checksum.digest;
-  return {
-    ...moved,
-    checksum: { kind: 'pinned', digest: { algorithm, hex: createHash(algorithm).update(image).digest('hex') } },
-  };
+  const digest = { algorithm, hex: createHash(algorithm).update(image).digest('hex') };
+  return { ...moved, checksum: { ...moved.checksum, digest } };
 }
 
 const paths = () => server.requests.map((seen) => `${seen.method} ${seen.url}`);
@@ -128,6 +127,46 @@ describe('catalog entries from a mirror', () => {
         .digest('hex'),
     );
     expect(paths()).toEqual([`GET ${new URL(source.url).pathname}`]);
+  });
+
+  it.each([
+    ['almalinux9', 'AlmaLinux-9-GenericCloud-9.'],
+    ['almalinux10', 'AlmaLinux-10-GenericCloud-10.'],
+  ])('%s: the newest dated name of a signed CHECKSUM', async (id, start) => {
+    const source = await local(id);
+    const base = await fetchBase(source, 'amd64', context);
+    expect(base.facts['trust']).toBe(`signed by ${signer.key.fingerprint}`);
+    expect(base.facts['url']).toMatch(new RegExp(`/${start}[\\w.-]+\\.x86_64\\.qcow2$`));
+    expect(paths().at(-1)).toBe(`GET ${new URL(base.facts['url'] ?? '').pathname}`);
+  });
+
+  it('centos7 arm64: a clear-signed list', async () => {
+    const base = await fetchBase(await local('centos7', 'arm64'), 'arm64', context);
+    expect(base.facts['trust']).toBe(`signed by ${signer.key.fingerprint}`);
+  });
+
+  it('a pinned image that has gone to the archive is taken from there', async () => {
+    const source = await local('debian13');
+    const archive = `${server.url}/archive/debian-13.qcow2`;
+    await mkdir(join(root, 'archive'));
+    await rename(place(root, source.url), place(root, archive));
+    const base = await fetchBase({ ...source, archives: [`${server.url}/nothing.qcow2`, archive] }, 'amd64', context);
+    expect(base.facts['url']).toBe(archive);
+    expect(paths().map((path) => path.split('/').at(-1))).toEqual([
+      source.url.split('/').at(-1),
+      'nothing.qcow2',
+      'debian-13.qcow2',
+    ]);
+  });
+
+  it('an archive that holds something else under the name is not believed', async () => {
+    const source = await local('debian13');
+    const archive = `${server.url}/archive.qcow2`;
+    await rm(place(root, source.url));
+    await makeQcow2(place(root, archive));
+    await expect(fetchBase({ ...source, archives: [archive] }, 'amd64', context)).rejects.toMatchObject({
+      code: 'KIB_DIGEST_MISMATCH',
+    });
   });
 
   it('an unsigned SHA512SUMS is used with a warning', async () => {
@@ -285,7 +324,7 @@ describe('what is not to be trusted', () => {
     await expect(fetchBase(source, 'amd64', context)).rejects.toMatchObject({
       code: 'KIB_HTTP',
       message: expect.stringContaining('is no longer there') as string,
-      hint: expect.stringContaining('bootstrap') as string,
+      hint: expect.stringContaining('base: latest') as string,
     });
   });
 });

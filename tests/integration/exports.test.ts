@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Artifact, type Context, digestFile, type Format, MiB, type SealedDisk } from '../../src/core/index.ts';
+import { type Artifact, type Context, digestFile, type FileDisk, type FileFormat, MiB } from '../../src/core/index.ts';
 import { exportAll } from '../../src/engine/export-all.ts';
 import { exporters } from '../../src/export/index.ts';
 import { compare, create, type DiskFile, info } from '../../src/io/qemu-img.ts';
@@ -16,7 +16,7 @@ import { RecordingSpan, testContext } from '../support/test-context.ts';
 
 const { signal } = new AbortController();
 
-function chosen(...formats: readonly Format[]): readonly ChosenExporter[] {
+function chosen(...formats: readonly FileFormat[]): readonly ChosenExporter[] {
   return exporters
     .filter(({ format }) => formats.includes(format))
     .map((exporter) => ({ exporter, options: exporter.options.parse({}) }));
@@ -29,7 +29,7 @@ function fileOf({ path, disk }: Artifact): DiskFile {
 describe('exports of one sealed disk', () => {
   let dir: string;
   /** 300 MiB with 24 MiB of data that takes a while to compress. */
-  let sealed: SealedDisk;
+  let sealed: FileDisk;
   beforeAll(async () => {
     dir = await mkdtemp(join(tmpdir(), 'kib-exports-'));
     const base = join(dir, 'base.raw');
@@ -43,7 +43,7 @@ describe('exports of one sealed disk', () => {
   });
   afterAll(() => rm(dir, { recursive: true }));
 
-  async function exportTo(folder: string, formats: readonly Format[], context: Context): Promise<readonly Artifact[]> {
+  async function exportTo(folder: string, formats: readonly FileFormat[], context: Context): Promise<readonly Artifact[]> {
     const output = join(dir, folder);
     await mkdir(output, { recursive: true });
     return exportAll(chosen(...formats), sealed, testSubject(), output, context);
@@ -124,7 +124,7 @@ describe('exports of one sealed disk', () => {
             execFileSync('dd', [`of=${source}`, ...options], { input: content.subarray(offset, offset + bytes) });
           offset += bytes;
         }
-        const disk: SealedDisk = { kind: 'file', path: source, format: 'raw', virtualBytes: content.length };
+        const disk: FileDisk = { kind: 'file', path: source, format: 'raw', virtualBytes: content.length };
         const output = join(dir, 'property');
         await mkdir(output, { recursive: true });
         for (const { exporter, options } of chosen('ova', 'raw')) {

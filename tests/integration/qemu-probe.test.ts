@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { judgeHardware } from '../../drivers/qemu/accel.ts';
 import { inspectQemu } from '../../drivers/qemu/host.ts';
 import { qemuOptionsSchema } from '../../drivers/qemu/options.ts';
-import { probeImage } from '../../drivers/qemu/probe/images.ts';
+import { probeImage } from '../../src/io/probe-guest/images.ts';
 import { smokeBoot } from '../../drivers/qemu/probe/smoke-boot.ts';
 import { systemClock } from '../../src/core/index.ts';
 import { run } from '../../src/io/process.ts';
@@ -25,8 +25,8 @@ describe('the accelerator probe', () => {
   afterEach(() => rm(dir, { recursive: true, force: true }));
 
   const sources = [
-    ['drivers/qemu/probe/amd64.S', () => probeImage('amd64')],
-    ['tests/support/tiny-guest.S', () => tinyGuest()],
+    ['src/io/probe-guest/amd64.S', () => probeImage('amd64')],
+    ['src/testing/tiny-guest.S', () => tinyGuest()],
   ] as const;
 
   it.for(sources)('%s assembles to the bytes that are used', async ([source, bytes], { skip }) => {

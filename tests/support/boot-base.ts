@@ -1,3 +1,4 @@
+import { mkdirSync, mkdtempSync, symlinkSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +10,21 @@ import { run } from '../../src/io/process.ts';
 
 /** Where assembled bases are kept between test runs: the cache that builds use. */
 export const SHARED_CACHE = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'kib-native');
+
+/**
+ * A cache of the test's own that has what was downloaded and assembled before, but no layers. It is in the shared one, since files are
+ * renamed between them; the caller removes it.
+ */
+export function ownCacheHome(name: string): string {
+  mkdirSync(SHARED_CACHE, { recursive: true });
+  const home = mkdtempSync(join(SHARED_CACHE, `test-${name}-`));
+  mkdirSync(join(home, 'kib-native'));
+  for (const folder of ['bases', 'downloads', 'packages']) {
+    mkdirSync(join(SHARED_CACHE, folder), { recursive: true });
+    symlinkSync(join(SHARED_CACHE, folder), join(home, 'kib-native', folder));
+  }
+  return home;
+}
 
 /** A Debian base to boot: the qcow2 file that KIB_TEST_BASE names, else one assembled from the package archive. */
 export async function testBase(context: Context): Promise<string> {

@@ -95,6 +95,8 @@ export interface Outcome {
 
 export interface HouseOptions extends Partial<BuildRequest> {
   readonly recipes?: readonly Recipe[];
+  /** Catalog name; default: debian13. */
+  readonly system?: string;
   /** Abort the build at this step, counting from 1. */
   readonly abortAt?: number;
   /** Path of a base that is there already; default: one of its own. */
@@ -107,7 +109,7 @@ export interface HouseOptions extends Partial<BuildRequest> {
 
 /** A build with a fake driver and exporter and a real SSH connection. */
 export async function house(options: HouseOptions = {}): Promise<House> {
-  const { recipes = [good], abortAt, hangAt, breakAt, base: given, ...rest } = options;
+  const { recipes = [good], system = 'debian13', abortAt, hangAt, breakAt, base: given, ...rest } = options;
   const dir = await mkdtemp(join(tmpdir(), 'kib-flow-'));
   const controller = new AbortController();
   const steps: string[] = [];
@@ -122,7 +124,7 @@ export async function house(options: HouseOptions = {}): Promise<House> {
   const base = given ?? join(dir, 'base.raw');
   if (given === undefined) await writeFile(base, Buffer.alloc(DISK_BYTES));
   const image = resolvedImage(
-    'debian13',
+    system,
     { formats: ['raw'] },
     {
       registry: [...recipes, seal],

@@ -2,10 +2,13 @@ import { z } from 'zod';
 import { recipes } from '../../recipes/index.ts';
 import { findOs } from '../../src/catalog/index.ts';
 import {
+  type Arch,
+  type BaseSource,
   type Driver,
   type Exporter,
   imageSchema,
   KibError,
+  LOCAL_BASES,
   type OsDefinition,
   type PrimitiveAction,
   type Recipe,
@@ -13,6 +16,7 @@ import {
 } from '../../src/core/index.ts';
 import { KUBERNETES } from '../../src/plan/recipe-context.ts';
 import type { ChosenRecipe, ResolvedImage } from '../../src/plan/resolved.ts';
+import { withFakeHostFiles } from './host-files.ts';
 
 type ImageInput = Omit<z.input<typeof imageSchema>, 'image'>;
 
@@ -32,26 +36,45 @@ export function resolvedImage(
   const { registry = recipes, ...overrides } = parts;
   const os = osOf(id);
   const spec = imageSchema.parse({ image: id, ...input });
-  const base = os.bases[spec.arch]?.[0];
-  if (base === undefined) throw new Error(`${id} has no base for ${spec.arch}`);
+  const base = baseFor(os, spec.arch, overrides.driver ?? driver);
   return {
     name: spec.name ?? id,
     spec,
     os,
     base,
-    firmware: spec.firmware ?? os.firmware[0] ?? 'uefi',
+    firmware: spec.firmware ?? (spec.arch === 'arm64' ? 'uefi' : os.firmware[0]) ?? 'uefi',
     driver,
     driverOptions: {},
     recipes: registry
       .filter(({ name, optional }) => !spec.without.includes(name) && (optional !== true || Object.hasOwn(spec.recipes, name)))
       .map((recipe): ChosenRecipe => {
-        const params = recipe.name === KUBERNETES ? spec.kubernetes : recipe.params.parse(spec.recipes[recipe.name] ?? {});
+        const params =
+          recipe.name === KUBERNETES ? spec.kubernetes : withFakeHostFiles(recipe.params.parse(spec.recipes[recipe.name] ?? {}));
         return { recipe, params };
       }),
-    exporters: spec.formats.map((format) => ({ exporter: exporter(format), options: {} })),
+    exporters: spec.formats
+      .filter((format) => format !== 'ami' && format !== 'template')
+      .map((format) => ({ exporter: exporter(format), options: {} })),
     provisionFiles: {},
     ...overrides,
   };
+}
+
+/** The catalog's first base that a driver can start from, else one that its user brings. */
+function baseFor(os: OsDefinition, arch: Arch, { capabilities: { bases = LOCAL_BASES } }: Driver): BaseSource {
+  const offered = os.bases[arch]?.find(({ kind }) => bases.includes(kind));
+  if (offered !== undefined) return offered;
+  return bases.includes('file')
+    ? { kind: 'file', path: `/images/${os.id}.qcow2`, format: 'qcow2' }
+    : { kind: 'template', name: os.id };
+}
+
+/** What `base: latest` means for a system on amd64. */
+export function latestBase(id: string): Extract<BaseSource, { kind: 'cloud-image' }> {
+  for (const source of osOf(id).bases.amd64 ?? []) {
+    if (source.kind === 'cloud-image' && source.checksum.kind === 'file') return source;
+  }
+  throw new Error(`${id} has no latest base`);
 }
 
 const never = async (): Promise<never> => {

@@ -24,6 +24,21 @@ export function kib(args: readonly string[], env: Readonly<Record<string, string
   });
 }
 
+/** The same inside what `within` leads to: a network namespace. */
+export function kibWithin(
+  within: (argv: readonly string[]) => readonly string[],
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+) {
+  const [command = '', ...rest] = within([process.execPath, program, ...args]);
+  return spawnSync(command, rest, {
+    cwd: root,
+    encoding: 'utf8',
+    env: { ...process.env, NO_COLOR: '1', ...env },
+    maxBuffer: 256 * 1024 * 1024,
+  });
+}
+
 /** Starts the compiled program with `--json` and reads its events as they come. */
 export function startKib(args: readonly string[], env: Readonly<Record<string, string>> = {}): CliRun {
   const child = spawn(process.execPath, [program, ...args, '--json'], {

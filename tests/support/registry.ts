@@ -1,6 +1,13 @@
 import { z } from 'zod';
 import type { Registry } from '../../src/config/schema.ts';
-import { type Arch, defineDriver, defineRecipe, type Exporter, type Format, type OsDefinition } from '../../src/core/index.ts';
+import {
+  type Arch,
+  defineDriver,
+  defineRecipe,
+  type Exporter,
+  type FileFormat,
+  type OsDefinition,
+} from '../../src/core/index.ts';
 
 const notHere = (what: string) => () => Promise.reject(new Error(`${what} is not for these tests`));
 
@@ -12,7 +19,7 @@ function os(id: string, bases: OsDefinition['bases']): OsDefinition {
     distribution: 'debian',
     version: '13',
     packageManager: 'apt',
-    aliases: [],
+    aliases: [id.replace(/\d+$/, '-$&')],
     endOfLife: '2030-06-30',
     bases,
     firmware: ['uefi', 'bios'],
@@ -117,7 +124,7 @@ export const toy = defineDriver({
   reap: notHere('reaping'),
 });
 
-function exporter(format: Format, options: z.ZodType): Exporter {
+function exporter(format: FileFormat, options: z.ZodType): Exporter {
   return { format, summary: `Writes ${format}`, options, tools: ['qemu-img'], export: notHere('exporting') };
 }
 

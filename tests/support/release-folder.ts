@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import type { BaseSource, PinnedKey } from '../../src/core/index.ts';
+import type { BaseSource, ChecksumList, PinnedKey, Signature } from '../../src/core/index.ts';
 import type { Signer } from './openpgp.ts';
 
 type CloudImage = Extract<BaseSource, { kind: 'cloud-image' }>;
@@ -23,42 +23,59 @@ export async function makeQcow2(path: string): Promise<void> {
  * that the source's URLs name.
  */
 export async function publish(source: CloudImage, root: string, signer: Signer): Promise<void> {
-  const image = place(root, source.url);
+  const image = place(root, wholeUrl(source.url));
   await makeQcow2(image);
-  if (source.checksum.kind !== 'file') return;
-  await sign(source, root, signer);
+  if (listOf(source) !== undefined) await sign(source, root, signer);
 }
 
 /** Writes checksum file and signature anew for the image as it is now. */
 export async function sign(source: CloudImage, root: string, signer: Signer): Promise<void> {
-  if (source.checksum.kind !== 'file') throw new Error('a pinned source has no checksum file');
-  const { url, algorithm, signature } = source.checksum;
-  const image = place(root, source.url);
+  const list = listOf(source);
+  if (list === undefined) throw new Error('this source has no checksum file');
+  const { url, algorithm, signature } = list;
+  const image = place(root, wholeUrl(source.url));
   const name = image.slice(dirname(image).length + 1);
   const hex = createHash(algorithm)
     .update(await readFile(image))
     .digest('hex');
   // Rocky's lists hold BSD lines after a comment, some of them twice; Ubuntu's and Debian's come from sha256sum and sha512sum.
   const rocky = [`# ${name}: ${(await stat(image)).size} bytes`, `SHA256 (${name}) = ${hex}`];
-  const text = url.endsWith('/CHECKSUM')
+  const text = /\/CHECKSUM$|SHA256SUM$/.test(url)
     ? [`SHA256 (other.qcow2) = ${'0'.repeat(64)}`, ...rocky, ...rocky]
     : [`${'0'.repeat(hex.length)} *other.img`, `${hex} ${algorithm === 'sha256' ? '*' : ' '}${name}`];
-  const list = `${text.join('\n')}\n`;
-  await writeFile(place(root, url), list);
-  if (signature?.kind === 'detached') await writeFile(place(root, signature.url), await signer.detach(list));
+  const document = `${text.join('\n')}\n`;
+  await writeFile(place(root, url), signature?.kind === 'clearsigned' ? await signer.clearsign(document) : document);
+  if (signature?.kind === 'detached') await writeFile(place(root, signature.url), await signer.detach(document));
 }
 
 /** The same source, from another server and signed by another key. */
 export function relocate(source: CloudImage, server: string, key: PinnedKey): CloudImage {
-  const move = (url: string) => `${server}${new URL(url).pathname}`;
-  const { checksum } = source;
-  if (checksum.kind === 'pinned') return { ...source, url: move(source.url) };
-  const { signature } = checksum;
-  const signed =
-    signature === undefined
-      ? {}
-      : { signature: signature.kind === 'detached' ? { ...signature, url: move(signature.url), key } : { ...signature, key } };
-  return { ...source, url: move(source.url), checksum: { ...checksum, url: move(checksum.url), ...signed } };
+  // Not through URL: it would encode the `*` of an open name.
+  const move = (url: string) => url.replace(/^https?:\/\/[^/]+/, server);
+  const { checksum, archives } = source;
+  const list = listOf(source);
+  const moved = list === undefined ? undefined : { ...list, url: move(list.url), ...signedBy(list.signature, move, key) };
+  return {
+    ...source,
+    url: move(source.url),
+    ...(archives === undefined ? {} : { archives: archives.map(move) }),
+    checksum:
+      checksum.kind === 'pinned' ? { ...checksum, ...(moved === undefined ? {} : { list: moved }) } : { ...checksum, ...moved },
+  };
+}
+
+function signedBy(signature: Signature | undefined, move: (url: string) => string, key: PinnedKey) {
+  if (signature === undefined) return {};
+  return { signature: signature.kind === 'detached' ? { ...signature, url: move(signature.url), key } : { ...signature, key } };
+}
+
+function listOf({ checksum }: CloudImage): ChecksumList | undefined {
+  return checksum.kind === 'pinned' ? checksum.list : checksum;
+}
+
+/** A URL whose name is left open, with the name of a build. */
+export function wholeUrl(url: string, build = '1-20260810'): string {
+  return url.replaceAll('*', build);
 }
 
 /** Where a URL's file lies below `root`. */

@@ -122,6 +122,7 @@ export const REPORTED: ReportedBuild = {
   id: BUILD_ID,
   name: 'debian13-kube-v1.36.1',
   outputDir: 'output/debian13-kube-v1.36.1',
+  images: [],
   artifacts: (['qcow2', 'ova'] as const).map((format, index) => ({
     format,
     path: `output/debian13-kube-v1.36.1/debian13-kube-v1.36.1.${format}`,

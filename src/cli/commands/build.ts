@@ -14,6 +14,7 @@ import { runBuilds } from '../run-builds.ts';
 interface BuildOptions extends ImageOptions, LayerOptions {
   readonly outputDir?: string;
   readonly onError: BuildRequest['onError'];
+  readonly onBreakpoint: 'pause' | 'skip';
   readonly parallel: number | 'auto';
   readonly verify: boolean;
   readonly force?: boolean;
@@ -21,6 +22,7 @@ interface BuildOptions extends ImageOptions, LayerOptions {
   readonly debug?: boolean;
 }
 
+const ON_BREAKPOINT = ['pause', 'skip'] as const;
 const ON_ERROR = ['cleanup', 'keep', 'shell'] as const;
 
 export function buildCommand(cli: Cli): Command {
@@ -39,6 +41,11 @@ export function buildCommand(cli: Cli): Command {
       )
         .choices(ON_ERROR)
         .default('cleanup'),
+    )
+    .addOption(
+      new Option('--on-breakpoint <what>', 'at a breakpoint: pause until Enter is pressed here, or skip it')
+        .choices(ON_BREAKPOINT)
+        .default('pause'),
     )
     .option('--no-verify', 'do not inspect and boot the finished files')
     .option('--force', 'build even when nothing changed, and replace images that are there already');
@@ -67,8 +74,10 @@ async function buildImages(cli: Cli, targets: readonly string[], options: BuildO
     verify: options.verify,
     force: options.force === true,
     onError: options.onError,
+    onBreakpoint: options.onBreakpoint,
     stateHome: stateHome(env),
     cacheHome: cacheHome(env),
+    env,
     network: networkFromEnv(env),
     ...layers,
   };

@@ -56,6 +56,16 @@ export async function signedText(url: string, signature: Signature, http: HttpCl
   return text;
 }
 
+/** The text behind a URL as it is now, once its signature has verified; nothing is kept. Throws KIB_SIGNATURE and KIB_HTTP. */
+export async function freshSignedText(
+  url: string,
+  signature: Signature,
+  http: HttpClient,
+  context: VerifyContext,
+): Promise<string> {
+  return verified(url, await fetchDocument(url, signature, http, { signal: context.signal }), signature, context);
+}
+
 async function fetchDocument(
   url: string,
   signature: Signature,
@@ -76,7 +86,13 @@ async function fetchHastily(url: string, signature: Signature, context: Context)
   return await withinHaste(url, http, context.signal, (options) => fetchDocument(url, signature, http, options));
 }
 
-async function verified(url: string, signed: SignedDocument, { key }: Signature, context: Context): Promise<string> {
+/** What verifying needs: a folder for scratch files. */
+interface VerifyContext {
+  readonly signal: AbortSignal;
+  readonly dirs: Pick<Context['dirs'], 'work'>;
+}
+
+async function verified(url: string, signed: SignedDocument, { key }: Signature, context: VerifyContext): Promise<string> {
   const options = { key, dir: context.dirs.work, what: maskUrl(url), signal: context.signal };
   if (signed.signature === undefined) return verifyClearsigned(signed.document, options);
   await verifyDetached(signed.document, signed.signature, options);

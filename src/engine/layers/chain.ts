@@ -8,8 +8,10 @@ import {
   type DiskPlace,
   KibError,
   type Layer,
+  type PlannedAction,
   type RunningMachine,
 } from '../../core/index.ts';
+import { pausedLayer } from '../breakpoints.ts';
 import type { BuildRequest } from '../request.ts';
 import { CREDENTIALS_FILE } from './credentials.ts';
 import { recordedInputs } from './inputs.ts';
@@ -56,11 +58,14 @@ export class LayerChain {
   #pending: Layer[] = [];
   #pendingMs = 0;
   #published: Promise<void> = Promise.resolve();
+  /** Whether this machine was told a secret: nobody can say where in its memory it still stands. */
+  #knowsSecrets = false;
 
   constructor(inputs: ChainInputs, top: StoredLayer | undefined, lease: Lease | undefined, context: Context) {
     this.#inputs = inputs;
     this.#context = context;
-    this.#kept = new Set(keptLayers(inputs.plan.layers.length));
+    const paused = pausedLayer(inputs.plan, inputs.request);
+    this.#kept = new Set(keptLayers(inputs.plan.layers.length).filter((index) => index < paused));
     this.#top = top;
     this.#lease = lease;
     this.#bootMs = top?.record.bootMs ?? 0;
@@ -83,12 +88,14 @@ export class LayerChain {
     if (index === 0) this.#bootMs = ms;
     this.#pending.push(layer);
     this.#pendingMs += ms;
+    this.#knowsSecrets ||= layer.actions.some(tellsSecrets);
     if (!this.#kept.has(index)) return;
     await this.#published;
     const staging = this.#staging;
     const next = await makeStaging(this.#context);
     const isLast = index === plan.layers.length - 1;
-    const memory = isMemoryWorthIt({ isFirst: index === 0, isLast, bootMs: this.#bootMs, pausedMs: this.#pausedMs });
+    const isWorthIt = isMemoryWorthIt({ isFirst: index === 0, isLast, bootMs: this.#bootMs, pausedMs: this.#pausedMs });
+    const memory = isWorthIt && !this.#knowsSecrets;
     const place = { folder: next.folder, backing: backingOf(layer.key) };
     const frozen = await machine.freezer.freeze({ next: place, memory, signal: this.#context.signal });
     if (memory) this.#pausedMs = frozen.pausedMs;
@@ -161,6 +168,10 @@ export class LayerChain {
     if (inside.startsWith('..') || isAbsolute(inside)) return path;
     return relative(join(layersDir(cache), 'layer'), path);
   }
+}
+
+function tellsSecrets(action: PlannedAction): boolean {
+  return action.kind === 'exec' && (action.script.secrets.length > 0 || Object.keys(action.secrets ?? {}).length > 0);
 }
 
 function backingOf(key: string): string {

@@ -1,4 +1,5 @@
-import { type BuildPlan, type Context, KibError } from '../../core/index.ts';
+import { type BaseImage, type BuildPlan, type Context, KibError, type RemoteBase } from '../../core/index.ts';
+import { pausedLayer } from '../breakpoints.ts';
 import { type ChainInputs, LayerChain } from './chain.ts';
 import { type KeptLayer, keptOf } from './kept.ts';
 import { type Lease, leaseLayer } from './lease.ts';
@@ -25,17 +26,21 @@ interface Found {
  * Finds the deepest layer to start on, waiting for another build that makes the one after it. Undefined when nothing is to be cached: with
  * `cache: off`, or a driver that cannot. Throws KIB_CACHE_MISS for `cache: strict` with a layer missing, KIB_USAGE for an unknown `from`.
  */
-export async function openLayers(inputs: ChainInputs, context: Context): Promise<OpenLayers | undefined> {
-  const { request, plan } = inputs;
+export async function openLayers(
+  { base, ...rest }: Omit<ChainInputs, 'base'> & { readonly base: BaseImage | RemoteBase },
+  context: Context,
+): Promise<OpenLayers | undefined> {
+  const { request, plan } = rest;
   const { image, cache = 'auto' } = request;
   if (cache === 'off') return undefined;
-  if (image.driver.layers === undefined) {
+  if (image.driver.layers === undefined || !('path' in base)) {
     if (cache === 'auto') return undefined;
     throw new KibError('KIB_CACHE_MISS', `wanted cached layers, but the driver ${image.driver.name} has none`, {
       hint: 'leave --cache strict out, or build with --driver qemu',
     });
   }
-  const kept = keptOf(plan.layers);
+  const inputs: ChainInputs = { ...rest, base };
+  const kept = keptOf(plan.layers).filter(({ index }) => index < pausedLayer(plan, request));
   const limit = await forget(kept, request.from, context);
   if (cache === 'auto')
     await removeSlowLayers(

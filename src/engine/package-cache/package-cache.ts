@@ -90,18 +90,21 @@ export class PackageCache implements AsyncDisposable {
   }
 
   /**
-   * Script that makes the package manager of another script use the cache, and then runs that one: `"${0%.first.sh}.sh"`. Undefined, after
-   * a warning, when the guest cannot reach the cache. Ask anew for every script, since the guest may have been connected to again.
+   * Script that makes the package manager of another script use the cache, and then runs that one: `"${0%.first.sh}.sh"`. Undefined for
+   * package managers other than apt and dnf, and, after a warning, when the guest cannot reach the cache. Ask anew for every script, since
+   * the guest may have been connected to again.
    */
   async wrapper(signal: AbortSignal): Promise<Sh | undefined> {
     const { guest, options, context } = this.#parts;
+    const { packageManager } = options.os;
+    if (packageManager !== 'apt' && packageManager !== 'dnf') return undefined;
     const port = await guest.reverse((stream) => this.#serve(stream), signal);
     if (port === undefined) {
       const hint = 'allow TCP forwarding in its sshd_config (AllowTcpForwarding remote)';
       context.span.warn('KIB_SSH_FORWARD', 'the guest’s SSH server forwards no ports; it downloads all packages itself', hint);
       return undefined;
     }
-    if (options.os.packageManager === 'dnf') return dnfWrapper({ port, token: this.#token });
+    if (packageManager === 'dnf') return dnfWrapper({ port, token: this.#token });
     return aptWrapper(`http://127.0.0.1:${port}/${this.#token}`);
   }
 

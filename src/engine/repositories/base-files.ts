@@ -31,6 +31,7 @@ const FOLDERS: readonly (readonly [folder: string, names: RegExp])[] = [
   ['/etc/apt/sources.list.d', /\.(list|sources)$/],
   ['/etc/yum.repos.d', /\.repo$/],
   ['/etc/distro.repos.d', /\.repo$/],
+  ['/etc/zypp/repos.d', /\.repo$/],
   ['/etc/dnf/vars', /^\w+$/],
   ['/etc/yum/vars', /^\w+$/],
 ];

@@ -1,4 +1,4 @@
-import type { BaseImage, BuildPlan, Context } from '../../core/index.ts';
+import type { BaseImage, BuildPlan, Context, RemoteBase } from '../../core/index.ts';
 import type { KeyFacts } from '../../plan/keys.ts';
 import { formatAge } from '../base/bootstrap.ts';
 import { mapParallel } from '../parallel.ts';
@@ -38,11 +38,12 @@ const PARALLEL = 8;
  */
 export async function readRepositories(
   plan: BuildPlan,
-  base: BaseImage,
+  base: BaseImage | RemoteBase,
   options: Pick<BuildRequest, 'lock'>,
   context: Context,
 ): Promise<RepositoryState | undefined> {
-  const state = installsPackages(plan) ? await readState(plan, base, context) : undefined;
+  // Nothing of a remote base can be read here, so nobody knows its package sources before it runs.
+  const state = installsPackages(plan) && 'path' in base ? await readState(plan, base, context) : undefined;
   if (options.lock !== undefined) await applyLock(plan, base, state?.fingerprints ?? [], options.lock, context);
   return state;
 }

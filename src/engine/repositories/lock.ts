@@ -115,8 +115,9 @@ async function writeImage(path: string, name: string, image: LockedImage, contex
   }
 }
 
-function digestOf({ url, sha256, why }: Requirement): string {
-  if (sha256 !== undefined) return sha256;
+function digestOf({ url, sha256, sha512, why }: Requirement): string {
+  const digest = sha256 ?? sha512;
+  if (digest !== undefined) return digest;
   throw new KibError('KIB_CHECKSUM_MISSING', `the digest of ${maskUrl(url)} is not known (${why}), so it cannot be locked`);
 }
 

@@ -5,14 +5,16 @@ import type { SourceList } from './source.ts';
 
 type Files = ReadonlyMap<string, string>;
 
-/** Where the guest's packages come from: what its own files say, then what the plan adds. */
-export function packageSources(plan: Pick<BuildPlan, 'os' | 'machine' | 'repositories'>, files: Files): SourceList {
+type Plan = Pick<BuildPlan, 'repositories' | 'packageSetup'>;
+
+/** Where the guest's packages come from: what its own files say, as far as the plan leaves them alone, then what the plan adds. */
+export function packageSources(plan: Plan & Pick<BuildPlan, 'os' | 'machine'>, files: Files): SourceList {
   const { arch } = plan.machine;
   return plan.os.packageManager === 'apt' ? aptSources(plan, files, arch) : dnfSources(plan, files, arch);
 }
 
-function aptSources({ repositories }: Pick<BuildPlan, 'repositories'>, files: Files, arch: Arch): SourceList {
-  const own = [...files].flatMap(([path, text]) => {
+function aptSources({ repositories, packageSetup }: Plan, files: Files, arch: Arch): SourceList {
+  const own = usedFiles(files, packageSetup).flatMap(([path, text]) => {
     if (path.endsWith('.list') && path.startsWith('/etc/apt/sources.list')) return parseList(text);
     return path.endsWith('.sources') ? parseDeb822(text) : [];
   });
@@ -22,8 +24,14 @@ function aptSources({ repositories }: Pick<BuildPlan, 'repositories'>, files: Fi
   return aptRepositories([...own, ...added], arch, files);
 }
 
-function dnfSources({ repositories }: Pick<BuildPlan, 'repositories'>, files: Files, arch: Arch): SourceList {
-  const own = [...files].flatMap(([path, text]) => (path.endsWith('.repo') ? parseRepos(text) : []));
+function dnfSources({ repositories, packageSetup }: Plan, files: Files, arch: Arch): SourceList {
+  const { baseurls = {} } = packageSetup ?? {};
+  const own = usedFiles(files, packageSetup)
+    .flatMap(([path, text]) => (path.endsWith('.repo') ? parseRepos(text) : []))
+    .map((repo) => {
+      const url = baseurls[repo.id];
+      return url === undefined ? repo : { id: repo.id, baseurls: [url] };
+    });
   const added = repositories.flatMap(({ name, rpm }) => (rpm === undefined ? [] : [{ id: name, baseurls: [rpm.baseurl] }]));
   const vars = [...files].flatMap(([path, text]) => {
     const name = /^\/etc\/(?:dnf|yum)\/vars\/(\w+)$/.exec(path)?.[1];
@@ -31,4 +39,10 @@ function dnfSources({ repositories }: Pick<BuildPlan, 'repositories'>, files: Fi
   });
   const variables = dnfVariables(files.get('/etc/os-release') ?? '', new Map(vars), arch);
   return dnfRepositories([...own, ...added], variables);
+}
+
+/** The guest's files, and those that it gets. */
+function usedFiles(files: Files, setup: BuildPlan['packageSetup']): readonly (readonly [path: string, text: string])[] {
+  const added = (setup?.files ?? []).map(({ path, text }) => [path, text] as const);
+  return [...(setup?.disabled === true ? [] : files), ...added];
 }

@@ -112,12 +112,12 @@ describe('validate and plan', () => {
     expect(JSON.parse(several.stdout)).toHaveLength(2);
   });
 
-  it('warns on standard error, once per file', async () => {
-    const files = { 'packer.json': '{"kubernetes_semver": "v1.35.4", "vm_name": "x", "oem_id": "y"}' };
+  it('warns on standard error, once per file and reason', async () => {
+    const files = { 'packer.json': '{"kubernetes_semver": "v1.35.4", "vm_name": "x", "artifact_name": "y"}' };
     const { code, stdout, stderr } = await cli(['validate', 'debian13'], { files, env: { PACKER_VAR_FILES: 'packer.json' } });
     expect(code).toBe(0);
     expect(stdout).toBe('debian13: ok (debian13-kube-v1.35.4)\n');
-    expect(stderr).toBe('warning packer.json: means nothing here: vm_name, oem_id\n');
+    expect(stderr).toBe('warning packer.json: vm_name, artifact_name: the name of an image is the setting name\n');
   });
 });
 

@@ -43,6 +43,16 @@ describe('a build that works', () => {
     ]);
   });
 
+  it('warns once of a system that gets no updates any more', async () => {
+    const warnings = async (system: string) => {
+      const { events, error } = await (await newHouse({ system })).run();
+      expect(error).toBeUndefined();
+      return events.flatMap((event) => (event.type === 'warning' ? [`${event.code} ${event.message}`] : []));
+    };
+    expect(await warnings('centos7')).toEqual([expect.stringMatching(/^KIB_END_OF_LIFE CentOS 7 .* since 2024-06-30;/)]);
+    expect(await warnings('debian13')).toEqual([]);
+  });
+
   it('tells what happens, in the log folder as to its readers', async () => {
     const home = await newHouse();
     const iterated: BuildEvent[] = [];

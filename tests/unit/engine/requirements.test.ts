@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -24,6 +25,11 @@ describe('resolveDigests', () => {
     );
     expect([...digests]).toEqual([['https://example.invalid/a', 'aa']]);
     expect(context.events).toEqual([]);
+  });
+
+  it('leaves what has a SHA-512 to whoever fetches it', async () => {
+    await using context = await testContext();
+    expect(await resolveDigests([need('https://example.invalid/a', { sha512: 'aa' })], context)).toEqual(new Map());
   });
 
   it('reads each checksum file once, from http and from disk', async () => {
@@ -70,6 +76,17 @@ describe('fetchRequirements', () => {
     const files = await fetchRequirements([...wanted, ...wanted], context);
     for (const { url } of wanted) expect(await readFile(files.get(url) ?? '', 'utf8')).toBe(new URL(url).pathname);
     expect(server.requests).toHaveLength(3);
+  });
+
+  it('holds a file to its SHA-512', async () => {
+    await using context = await testContext({ clock: hurriedClock() });
+    await using server = await startServer((req, res) => void res.end(req.url));
+    const sha512 = createHash('sha512').update('/a').digest('hex');
+    const files = await fetchRequirements([need(`${server.url}/a`, { sha512 })], context);
+    expect(await readFile(files.get(`${server.url}/a`) ?? '', 'utf8')).toBe('/a');
+    await expect(fetchRequirements([need(`${server.url}/b`, { sha512: 'b'.repeat(128) })], context)).rejects.toMatchObject({
+      code: 'KIB_DIGEST_MISMATCH',
+    });
   });
 
   it('does nothing for nothing', async () => {

@@ -43,6 +43,7 @@ const plan: BuildPlan = {
 const input: ManifestInput = {
   buildId: 'b1',
   key: 'k',
+  images: [],
   isVerified: true,
   createdMs: Date.UTC(2026, 10, 20),
   tools: { 'kib-native': '0.1.0', node: 'v20.19.0', qemu: '7.2.18' },

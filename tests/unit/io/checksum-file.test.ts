@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { findChecksum } from '../../../src/io/checksum-file.ts';
+import { checksumEntries, findChecksum, newestEntry } from '../../../src/io/checksum-file.ts';
 
 const A = 'a'.repeat(64);
 const B = 'b'.repeat(64);
@@ -66,5 +66,38 @@ describe('findChecksum', () => {
         for (const [file, digest] of Object.entries(entries)) expect(findChecksum(text, { ...query, name: file })).toBe(digest);
       }),
     );
+  });
+});
+
+describe('newestEntry', () => {
+  const open = { ...query, name: 'al2023-kvm-2023.*-x86_64.qcow2' };
+
+  it('takes the highest build, by numbers and not by letters', () => {
+    const text = `${A}  al2023-kvm-2023.9.1-x86_64.qcow2\n${B}  al2023-kvm-2023.12.1-x86_64.qcow2\n${A}  al2023-kvm-2023.13.1-arm64.qcow2\n`;
+    expect(newestEntry(text, open)).toEqual({ name: 'al2023-kvm-2023.12.1-x86_64.qcow2', hex: B });
+  });
+
+  it('reads BSD lines, and one build per file (Amazon Linux)', () => {
+    const text = `# comment\nSHA256 (./al2023-kvm-2023.1-x86_64.qcow2) = ${A}\n`;
+    expect(newestEntry(text, open)).toEqual({ name: 'al2023-kvm-2023.1-x86_64.qcow2', hex: A });
+  });
+
+  it('takes nothing of the pattern but the asterisk for special', () => {
+    expect(() => newestEntry(`${A}  al2023-kvm-2023-1-x86_64+qcow2\n`, open)).toThrow(
+      'does not give a sha256 digest of any al2023-kvm-2023.*-x86_64.qcow2: it names 1 other files',
+    );
+  });
+
+  it('refuses two different digests of the newest', () => {
+    const name = 'al2023-kvm-2023.1-x86_64.qcow2';
+    expect(() => newestEntry(`${A}  ${name}\n${B}  ${name}\n`, open)).toThrow('2 different entries');
+  });
+});
+
+describe('checksumEntries', () => {
+  it('lists what is of one algorithm, in its order', () => {
+    const text = `${B} *b\nSHA512 (c) = ${LONG}\nSHA256 (a) = ${A}\n`;
+    expect(checksumEntries(text, 'sha256').map(({ name }) => name)).toEqual(['b', 'a']);
+    expect(checksumEntries(text, 'sha512')).toEqual([{ name: 'c', hex: LONG }]);
   });
 });

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { array, assert, nat, property } from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { FileConsole } from '../../../../drivers/qemu/console.ts';
-import { ConsoleText } from '../../../../drivers/qemu/console-text.ts';
-import { FakeClock } from '../../../support/fake-clock.ts';
+import { FileConsole } from '../../../src/io/console-file.ts';
+import { ConsoleText } from '../../../src/io/console-text.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 
 const ESC = '\u001B';
 
