@@ -2,18 +2,13 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 // Examples name the package as its users do; here that is its sources.
-const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
-const alias = [
-  { find: /^kib-native$/, replacement: source('src/index.ts') },
-  { find: /^kib-native\/testing$/, replacement: source('src/testing/index.ts') },
-  { find: /^kib-native\/drivers\/(\w+)$/, replacement: `${source('drivers')}/$1/driver.ts` },
-];
+const alias = [{ find: /^kib-native$/, replacement: fileURLToPath(new URL('src/index.ts', import.meta.url)) }];
 
 const project = (name: string, timeoutMs: number, order = 0) => ({
   resolve: { alias },
   test: {
     name,
-    include: [`tests/${name}/**/*.test.ts`, ...(name === 'contract' ? ['examples/**/*.test.ts'] : [])],
+    include: [`tests/${name}/**/*.test.ts`],
     testTimeout: timeoutMs,
     hookTimeout: timeoutMs,
     // Emulated guests starve each other and everything else of CPU: suites that boot come one after the other, one file at a time.

@@ -31,11 +31,24 @@ export const guestAgent = defineRecipe({
       ? [{ path: 'recipes.guest-agent.enabled', message: `${os.title} has no package of the agent`, hint: 'remove it' }]
       : [],
   packages: (context, params) => (isWanted(context, params) ? [{ name: 'qemu-guest-agent' }] : []),
-  // Its udev rule starts it where the machine has the agent's port.
-  steps: (context, params) => (isWanted(context, params) && params.freezeHooks ? freezeHooks(context) : []),
+  steps: (context, params) =>
+    isWanted(context, params) ? [...(params.freezeHooks ? freezeHooks(context) : []), startWithPort] : [],
   checks: (context, params) =>
     isWanted(context, params) ? [activeCheck, ...(params.freezeHooks ? [hookCheck(context)] : [])] : [],
 });
+
+/** Its udev rule starts it where the machine has the agent's port, when that appears: at the next boot. */
+const startWithPort: Action = {
+  kind: 'exec',
+  title: 'start the guest agent where the machine has its port',
+  script: sh`
+    if [ -e /dev/virtio-ports/org.qemu.guest_agent.0 ]; then
+      systemctl daemon-reload
+      systemctl restart qemu-guest-agent.service
+    fi
+  `,
+  timeoutMs: 120_000,
+};
 
 function isWanted(context: RecipeContext, { enabled }: Params): boolean {
   // Photon builds QEMU without its agent; Amazon Linux is for EC2, and not every release has it.

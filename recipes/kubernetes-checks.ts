@@ -24,15 +24,14 @@ export const blankCheck: Check = {
   when: ['boot'],
 };
 
-/** As kubelet's unit reads them. */
+/** As kubelet's unit reads them: systemd.exec(5) takes spaces in EnvironmentFile= without quotes, which a shell does not. */
 export function extraArgsCheck(args: readonly string[], environmentFile: string): Check {
   return {
     name: 'kubernetes/extra-args',
     title: `kubelet is started with ${args.join(' ')}`,
     script: sh`
       systemctl show --property EnvironmentFiles kubelet.service | grep -qF ${environmentFile}
-      . ${environmentFile}
-      printf '%s\n' "$KUBELET_EXTRA_ARGS"
+      sed -n 's/^KUBELET_EXTRA_ARGS=//p' ${environmentFile}
     `,
     expect: { kind: 'equals', text: args.join(' ') },
     when: BOTH,

@@ -38,7 +38,7 @@ export function kubeadmConfig(options: {
   readonly socket: string;
   readonly podSubnet: string;
   readonly serviceSubnet: string;
-  readonly imageRepository: string | undefined;
+  readonly imageRepository: string;
 }): string {
   const { version, socket, podSubnet, serviceSubnet, imageRepository } = options;
   const api = `kubeadm.k8s.io/${minorOf(version) >= 31 ? 'v1beta4' : 'v1beta3'}`;
@@ -52,7 +52,8 @@ nodeRegistration:
 apiVersion: ${api}
 kind: ClusterConfiguration
 kubernetesVersion: ${version}
-${imageRepository === undefined ? '' : `imageRepository: ${imageRepository}\n`}networking:
+imageRepository: ${imageRepository}
+networking:
   podSubnet: ${podSubnet}
   serviceSubnet: ${serviceSubnet}
 `;

@@ -6,11 +6,14 @@ import { CDI_CR, FILES, FOLDER, installScript, KUBEVIRT_CR, kubeadmConfig } from
 import {
   archiveSchema,
   importActions,
+  listKubeadmImages,
   listNames,
   missing,
   pullAction,
+  pullIssues,
   pullPackages,
   pullSettings,
+  repositorySchema,
   STORE_TIMEOUT_MS,
 } from './pull.ts';
 import { type Runtime, runtimeOf } from './runtime.ts';
@@ -44,12 +47,8 @@ const params = z.strictObject({
   cni: sourceSchema('Manifest of the pod network'),
   podSubnet: cidrSchema.default('10.244.0.0/16').describe('Network of pods, as the manifest of the pod network has it'),
   serviceSubnet: cidrSchema.default('10.96.0.0/12').describe('Network of services'),
-  imageRepository: z.string().min(1).optional().describe('Where kubeadm’s images are; default: registry.k8s.io'),
-  registry: z
-    .string()
-    .regex(/^[\w.-]+(:\d+)?(\/[\w.-]+)*$/, 'must be a registry, with a path if it has one')
-    .default('quay.io/kubevirt')
-    .describe('Where the operators’ manifests take images from'),
+  imageRepository: repositorySchema.optional().describe('Where kubeadm’s images are; default: kubernetes.imageRepository'),
+  registry: repositorySchema.default('quay.io/kubevirt').describe('Where the operators’ manifests take images from'),
   images: imagesSchema.describe('Further images to have in the image, those of the pod network above all'),
   archives: z.array(archiveSchema).default([]).describe('Archives to import; an image that one of them brings is not pulled'),
   waitSeconds: z.int().positive().default(900).describe('How long the first boot waits for each part to be ready'),
@@ -90,27 +89,22 @@ export const kubevirt = defineRecipe({
   }),
 });
 
-function issues({ recipes, kubernetes, ...context }: RecipeContext) {
+function issues(context: RecipeContext) {
   const path = 'recipes.kubevirt';
+  const hasFirstBoot = context.recipes.includes('first-boot');
   return [
-    ...(recipes.includes('first-boot') ? [] : [{ path, message: 'needs first-boot', hint: 'add first-boot: {} to recipes' }]),
-    ...(kubernetes === undefined ? [{ path, message: 'needs Kubernetes, which is left out' }] : []),
-    ...(runtimeOf({ recipes }) === undefined
-      ? [{ path, message: 'needs a container runtime, which is left out', hint: 'add containerd or crio' }]
-      : []),
-    ...(context.os.family === 'photon' && runtimeOf({ recipes })?.name === 'crio'
-      ? [{ path, message: `${context.os.title} has no skopeo, which fills CRI-O’s store`, hint: 'use containerd' }]
-      : []),
+    ...(hasFirstBoot ? [] : [{ path, message: 'needs first-boot', hint: 'add first-boot: {} to recipes' }]),
+    ...(context.kubernetes === undefined ? [{ path, message: 'needs Kubernetes, which is left out' }] : []),
+    ...pullIssues(context, 'kubevirt'),
   ];
 }
 
 function steps({ kubernetes }: RecipeContext, params: Params, runtime: Runtime): readonly Action[] {
-  const { podSubnet, serviceSubnet, imageRepository, waitSeconds, kubevirt, cdi, cni } = params;
+  const { podSubnet, serviceSubnet, waitSeconds, kubevirt, cdi, cni } = params;
   if (kubernetes === undefined) return [];
   const { version } = kubernetes;
+  const imageRepository = params.imageRepository ?? kubernetes.imageRepository;
   const names = pulled(params);
-  const repository = imageRepository === undefined ? [] : ['--image-repository', imageRepository];
-  const kubeadmImages = sh`kubeadm config images list --kubernetes-version ${version} ${repository}`;
   return [
     {
       kind: 'file',
@@ -130,7 +124,7 @@ function steps({ kubernetes }: RecipeContext, params: Params, runtime: Runtime):
     ...params.archives.flatMap((archive, index) => importActions(archive, runtime, index, 'kubevirt')),
     pullAction(
       `pull ${names.length} images and those of Kubernetes ${version}`,
-      lines([...(names.length === 0 ? [] : [listNames(names)]), kubeadmImages]),
+      lines([...(names.length === 0 ? [] : [listNames(names)]), listKubeadmImages(kubernetes, imageRepository)]),
       runtime,
       params,
     ),

@@ -4,23 +4,23 @@ import { imagesSchema, knownAs, readImageList } from './image-name.ts';
 import {
   archiveSchema,
   importActions,
+  listKubeadmImages,
   listNames,
   missing,
   pullAction,
   pullIssues,
   pullPackages,
   pullSettings,
+  repositorySchema,
   STORE_TIMEOUT_MS,
 } from './pull.ts';
 import { type Runtime, runtimeOf } from './runtime.ts';
 
 const params = z.strictObject({
   kubeadmImages: z.boolean().default(true).describe('Whether to pull what kubeadm init needs, when the image has Kubernetes'),
-  imageRepository: z
-    .string()
-    .regex(/^[\w.-]+(:\d+)?(\/[\w.-]+)*$/, 'must be a registry, with a path if it has one')
+  imageRepository: repositorySchema
     .optional()
-    .describe('Where kubeadm’s images are, as kubeadm init is told too; default: registry.k8s.io'),
+    .describe('Where kubeadm’s images are, as kubeadm init is told too; default: kubernetes.imageRepository'),
   images: imagesSchema.describe('Container images to pull; with a digest, exactly that one'),
   lists: z
     .array(hostFile({ text: true }))
@@ -113,7 +113,5 @@ function pulled({ images, lists, archives }: Params): readonly string[] {
 }
 
 function kubeadmList({ kubernetes }: RecipeContext, { kubeadmImages, imageRepository }: Params) {
-  if (kubernetes === undefined || !kubeadmImages) return undefined;
-  const repository = imageRepository === undefined ? [] : ['--image-repository', imageRepository];
-  return sh`kubeadm config images list --kubernetes-version ${kubernetes.version} ${repository}`;
+  return kubernetes === undefined || !kubeadmImages ? undefined : listKubeadmImages(kubernetes, imageRepository);
 }

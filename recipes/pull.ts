@@ -1,5 +1,14 @@
 import { z } from 'zod';
-import { type Action, lines, type RecipeContext, type SecretRef, type Sh, secretRefSchema, sh } from '../src/core/index.ts';
+import {
+  type Action,
+  type KubernetesSpec,
+  lines,
+  type RecipeContext,
+  type SecretRef,
+  type Sh,
+  secretRefSchema,
+  sh,
+} from '../src/core/index.ts';
 import { imageSchema, knownAs } from './image-name.ts';
 import { passwordVariable, pullOne } from './pull-script.ts';
 import { type Runtime, runtimeOf } from './runtime.ts';
@@ -10,12 +19,15 @@ const IMPORT_TIMEOUT_MS = 1_800_000;
 /** Time that looking at the store may take. */
 export const STORE_TIMEOUT_MS = 300_000;
 
+/** A registry, and a path in it. */
+export const repositorySchema = z.string().regex(/^[\w.-]+(:\d+)?(\/[\w.-]+)*$/, 'must be a registry, with a path if it has one');
+
 const hostSchema = z.string().regex(/^[\w.-]+(:\d+)?$/, 'must be a registry such as docker.io or registry.example:5000');
 
 /** Settings of everything that fetches container images while the image is built; none of them is left in it. */
 export const pullSettings = {
   mirrors: z
-    .record(hostSchema, z.string().regex(/^[\w.-]+(:\d+)?(\/[\w.-]+)*$/, 'must be a registry, with a path if it has one'))
+    .record(hostSchema, repositorySchema)
     .default({})
     .describe('Where to pull from instead, by registry: docker.io: mirror.example:5000/hub. The images keep their own names'),
   plainHttp: z.array(hostSchema).default([]).describe('Registries without TLS'),
@@ -70,6 +82,11 @@ export function pullIssues(context: RecipeContext, recipe: string): readonly { p
     return [{ path, message: `${context.os.title} has no skopeo, which fills CRI-O’s store`, hint: 'use containerd' }];
   }
   return [];
+}
+
+/** Names of what kubeadm init needs, from where it will be told to take them. */
+export function listKubeadmImages({ version, imageRepository }: KubernetesSpec, otherRepository?: string): Sh {
+  return sh`kubeadm config images list --kubernetes-version ${version} --image-repository ${otherRepository ?? imageRepository}`;
 }
 
 /** Pulls the images that `names` prints, one per line, but for those that are there already. */

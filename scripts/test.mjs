@@ -16,7 +16,7 @@ const RIGS = [
   'iproute2',
   'netcat-openbsd',
 ];
-// Foreign judges: isoinfo, gpg, sshd, mkfs.xfs, shellcheck, apt-ftparchive, dnf. Only Debian is set up; elsewhere the tests that need them say so.
+// Foreign judges: isoinfo, gpg, sshd, mkfs.xfs, shellcheck, apt-ftparchive, dnf, Packer. Only Debian is set up; elsewhere the tests that need them say so.
 const JUDGES = [
   'genisoimage',
   'gnupg',
@@ -29,10 +29,13 @@ const JUDGES = [
   'createrepo-c',
   'rpm',
 ];
+// Not every release of Debian has it.
+const PERHAPS = ['packer'];
 
 setUp();
 if (spawnSync('apt-get', ['--version']).status === 0) {
-  const missing = [...JUDGES, ...RIGS].filter(
+  const known = PERHAPS.filter((name) => spawnSync('apt-cache', ['show', name]).status === 0);
+  const missing = [...JUDGES, ...RIGS, ...known].filter(
     (name) => spawnSync('dpkg-query', ['-W', '-f', '${Status}', name]).stdout?.toString() !== 'install ok installed',
   );
   if (missing.length > 0 && process.getuid?.() === 0) {

@@ -3,10 +3,10 @@ import { loadRegistry } from './cli/registry.ts';
 import { configure } from './config/configure.ts';
 import type { ImageInput } from './config/define.ts';
 import type { Registry } from './config/schema.ts';
-import type { BuildPlan } from './core/index.ts';
+import type { BuildPlan, Context } from './core/index.ts';
 import { type BuildAllHandle, buildAll as buildRequests } from './engine/build-all.ts';
 import type { BuildRequest } from './engine/request.ts';
-import { type BuildHandle, startBuild } from './engine/start-build.ts';
+import { type BuildHandle, startBuild, startWork, type WorkHandle } from './engine/start-build.ts';
 import { planBuild } from './plan/planner.ts';
 import type { ResolvedImage } from './plan/resolved.ts';
 
@@ -15,7 +15,7 @@ export { type Registry, toJsonSchema } from './config/schema.ts';
 export * from './core/index.ts';
 export type { BuildAllHandle, SettledBuild } from './engine/build-all.ts';
 export type { Breakpoint, BuildRequest, BuildResult, MachineAccess } from './engine/request.ts';
-export type { BuildHandle } from './engine/start-build.ts';
+export type { BuildHandle, WorkHandle } from './engine/start-build.ts';
 export type { ResolvedImage } from './plan/resolved.ts';
 export { loadRegistry };
 
@@ -57,6 +57,25 @@ export async function buildAll(
   return buildRequests(requests, { parallel, signal: signalOf(rest) });
 }
 
+export interface ContextOptions extends Partial<Pick<BuildRequest, 'stateHome' | 'cacheHome' | 'network'>> {
+  /** Stops the work, if it watches its context's signal; what it made is cleaned up. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Runs `work` with a context of its own, for drivers and exporters without a build: folders, events, a journal that `kib-native gc` reads.
+ * What its scope holds is released before the handle's `result` settles, machines and sealed disks too. `name` becomes part of the build id.
+ */
+export function withContext<T>(
+  name: string,
+  work: (context: Context) => Promise<T>,
+  options: ContextOptions = {},
+): WorkHandle<T> {
+  const { signal: _, ...homes } = options;
+  const request = { stateHome: stateHome(process.env), cacheHome: cacheHome(process.env), ...homes, image: { name } };
+  return startWork(request, work, signalOf(options));
+}
+
 async function toRequest(image: ImageInput, options: BuildOptions): Promise<BuildRequest> {
   const { signal: _, registry: __, cwd: ___, ...request } = options;
   return {
@@ -72,7 +91,7 @@ async function toRequest(image: ImageInput, options: BuildOptions): Promise<Buil
   };
 }
 
-function signalOf({ signal = new AbortController().signal }: BuildOptions): AbortSignal {
+function signalOf({ signal = new AbortController().signal }: Pick<BuildOptions, 'signal'>): AbortSignal {
   return signal;
 }
 

@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import {
   type Context,
   type Finding,
-  isKibError,
   KibError,
   type MachineSpec,
   Scope,
   systemClock,
   throwIfAborted,
 } from '../../src/core/index.ts';
+import { missingBecause, orError } from '../../src/io/findings.ts';
 import { findTools } from '../../src/io/programs.ts';
 import { chooseCpu } from './cpu.ts';
 import { hostPrograms, registrarOf } from './launch.ts';
@@ -27,7 +27,7 @@ export async function doctor(options: LibvirtOptions, machine: Machine, signal: 
   const tools = await findTools(hostPrograms(options));
   if (tools.some(({ name, status }) => name === 'virsh' && status === 'missing')) return tools;
   const virsh = await orError(() => connectVirsh(options, systemClock, signal), signal);
-  if (virsh instanceof KibError) return [...tools, problem('libvirt', virsh)];
+  if (virsh instanceof KibError) return [...tools, missingBecause('libvirt', virsh)];
   try {
     const version = facts(await virsh.run(['version'], signal));
     const detail = `${virsh.place}: ${version['Using library'] ?? 'libvirt'}, ${version['Running hypervisor'] ?? 'QEMU'}`;
@@ -67,7 +67,7 @@ async function acceleration(virsh: Virsh, options: LibvirtOptions, { arch }: Mac
     };
     const request = { virsh, machine: { arch, x86Level: 1 as const }, options, registrar: registrarOf(options, folder) };
     const chosen = await orError(() => chooseCpu(request, context), signal);
-    if (chosen instanceof KibError) return problem('accelerator', chosen);
+    if (chosen instanceof KibError) return missingBecause('accelerator', chosen);
     if (chosen.fallback === undefined)
       return { name: 'accelerator', status: 'ok', detail: `${chosen.type}, CPU ${chosen.model}` };
     return {
@@ -93,20 +93,5 @@ const SILENT: Context['span'] = {
 
 async function finding(name: string, signal: AbortSignal, detail: string, look: () => Promise<void>): Promise<Finding> {
   const error = await orError(look, signal);
-  return error instanceof KibError ? problem(name, error) : { name, status: 'ok', detail };
-}
-
-function problem(name: string, error: KibError): Finding {
-  return { name, status: 'missing', detail: error.message, ...(error.hint === undefined ? {} : { fix: error.hint }) };
-}
-
-// A finding instead of an exception, unless the caller wants to stop.
-async function orError<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T | KibError> {
-  try {
-    return await work();
-  } catch (error) {
-    throwIfAborted(signal);
-    if (isKibError(error)) return error;
-    throw error;
-  }
+  return error instanceof KibError ? missingBecause(name, error) : { name, status: 'ok', detail };
 }

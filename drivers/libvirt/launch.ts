@@ -1,18 +1,20 @@
 import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { writeSeedIso } from '../../cloudinit/iso.ts';
-import { type Context, isKibError, KibError, type LaunchRequest, localBase, throwIfAborted } from '../../src/core/index.ts';
+import { type Context, KibError, type LaunchRequest, localBase, throwIfAborted } from '../../src/core/index.ts';
 import { claimLogs, FileConsole } from '../../src/io/console-file.ts';
+import { type MachineParts, withMachineParts } from '../../src/io/machine-parts.ts';
+import { makeOwnFolder } from '../../src/io/own-path.ts';
 import { requirePrograms } from '../../src/io/programs.ts';
+import { absoluteLogin } from '../../src/transport/host-credentials.ts';
 import { inspectBase, uploadBase } from './base.ts';
 import { type ChosenCpu, chooseCpu } from './cpu.ts';
 import { removeDomain } from './domain.ts';
 import { domainXml, type MachineVolumes } from './domain-xml.ts';
-import { absolute } from './login.ts';
 import { LibvirtMachine } from './machine.ts';
 import { requireNetwork } from './network.ts';
 import { connectionOptionsSchema, type LibvirtOptions } from './options.ts';
-import { type MachineParts, machineName, machineParts, ownFolder } from './parts.ts';
+import { machineName } from './parts.ts';
 import { findPool, makeVolume } from './pool.ts';
 import { type Registrar, registered } from './resources.ts';
 import { libvirtUri } from './uri.ts';
@@ -26,17 +28,7 @@ export async function launch(request: LaunchRequest, options: LibvirtOptions, co
     throw new KibError('KIB_DRIVER_CANNOT', 'there is no BIOS for arm64', { hint: 'firmware: uefi' });
   }
   await requirePrograms(hostPrograms(options));
-  const parts = machineParts(context);
-  try {
-    return await start(request, options, parts, context);
-  } catch (error) {
-    try {
-      await parts[Symbol.asyncDispose]();
-    } catch (leak) {
-      if (isKibError(error)) error.suppressed.push(leak);
-    }
-    throw error;
-  }
+  return withMachineParts('libvirt machine', context, (parts) => start(request, options, parts, context));
 }
 
 /** Programs that this host needs; the others are libvirt's host's. */
@@ -53,7 +45,7 @@ export function registrarOf(options: LibvirtOptions, folder: string): Registrar 
     knownHosts: options.knownHosts,
     hostKey: options.hostKey,
   });
-  return { connection: absolute(connection), pool: options.pool, folder };
+  return { connection: absoluteLogin(connection), pool: options.pool, folder };
 }
 
 async function start(
@@ -74,7 +66,7 @@ async function start(
   await requireNetwork(virsh, options, signal);
   throwIfAborted(signal);
   const name = machineName(context);
-  const folder = await ownFolder(name, kept, context);
+  const folder = await makeOwnFolder(join(context.dirs.work, name), { scope: kept, journal: context.journal });
   const registrar = registrarOf(options, folder);
   throwIfAborted(signal);
   const cpu = await chooseCpu({ virsh, machine, options, registrar }, context);

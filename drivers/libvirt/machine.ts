@@ -12,6 +12,7 @@ import {
   throwIfAborted,
 } from '../../src/core/index.ts';
 import type { FileConsole } from '../../src/io/console-file.ts';
+import type { MachineParts } from '../../src/io/machine-parts.ts';
 import { ppmToPng } from '../../src/io/png.ts';
 import { type DiskFile, info, rebase } from '../../src/io/qemu-img.ts';
 import type { Tunnel } from '../../src/transport/tunnel.ts';
@@ -19,7 +20,6 @@ import { guestAddress } from './address.ts';
 import { domainStopped } from './domain.ts';
 import type { MachineVolumes } from './domain-xml.ts';
 import type { LibvirtOptions } from './options.ts';
-import type { MachineParts } from './parts.ts';
 import { fileBytes } from './pool.ts';
 import type { Virsh } from './virsh.ts';
 import type { DomainWatch, WatchEnd } from './watch.ts';

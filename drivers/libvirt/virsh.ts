@@ -4,9 +4,9 @@ import { appendFile, readFile, rm } from 'node:fs/promises';
 import { type Clock, type Endpoint, isKibError, KibError, throwIfAborted, withDeadline } from '../../src/core/index.ts';
 import { CommandError, run } from '../../src/io/process.ts';
 import { SshHost } from '../../src/transport/host.ts';
+import { readHostLogin } from '../../src/transport/host-credentials.ts';
 import { openTunnel, type Tunnel } from '../../src/transport/tunnel.ts';
 import { type VirshFailure, virshError } from './errors.ts';
-import { readLogin } from './login.ts';
 import type { ConnectionOptions } from './options.ts';
 import { libvirtUri } from './uri.ts';
 
@@ -38,7 +38,8 @@ export function virshArgv(uri: string, args: readonly string[]): readonly string
 /** Logs in where libvirt is another host's, and asks whether it answers. The caller disposes it. */
 export async function connectVirsh(options: ConnectionOptions, clock: Clock, signal: AbortSignal): Promise<Virsh> {
   const { local, ssh } = libvirtUri(options.uri);
-  const virsh = ssh === undefined ? new LocalVirsh(local, clock) : new RemoteVirsh(local, await readLogin(ssh, options), clock);
+  const virsh =
+    ssh === undefined ? new LocalVirsh(local, clock) : new RemoteVirsh(local, await readHostLogin(ssh, options), clock);
   try {
     await virsh.run(['uri'], signal);
     return virsh;

@@ -1,7 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Finding, isKibError, KibError, type MachineSpec, type ProbeStore, throwIfAborted } from '../../src/core/index.ts';
+import { type Finding, KibError, type MachineSpec, type ProbeStore, throwIfAborted } from '../../src/core/index.ts';
+import { missingBecause, orError } from '../../src/io/findings.ts';
 import { findTools } from '../../src/io/programs.ts';
 import { TOOLS } from '../../src/io/tools.ts';
 import { chooseAcceleration } from './accel.ts';
@@ -21,7 +22,7 @@ export async function doctor(
   throwIfAborted(signal);
   const qemu = await orError(() => inspectQemu(machine.arch, options, signal), signal);
   const tools = await findTools(['qemu-img', 'xorriso', ...(options.tpm ? ['swtpm'] : [])]);
-  if (qemu instanceof KibError) return [problem('QEMU', qemu, TOOLS[PROGRAMS[machine.arch]]), ...tools];
+  if (qemu instanceof KibError) return [missingBecause('QEMU', qemu, TOOLS[PROGRAMS[machine.arch]]), ...tools];
   return [
     { name: 'QEMU', status: 'ok', detail: `${qemu.path} ${qemu.version.major}.${qemu.version.minor}, ${qemu.machineType}` },
     ...tools,
@@ -43,7 +44,7 @@ async function acceleration(
     const makeFolder = () => Promise.resolve(folder);
     const request = { machine: { arch: machine.arch, x86Level: 1 as const }, options, qemu, makeFolder, probes, signal };
     const chosen = await orError(() => chooseAcceleration(request), signal);
-    if (chosen instanceof KibError) return problem('accelerator', chosen);
+    if (chosen instanceof KibError) return missingBecause('accelerator', chosen);
     if (chosen.fallback === undefined)
       return { name: 'accelerator', status: 'ok', detail: `${chosen.accelerator}, -cpu ${chosen.cpu}` };
     const { reason, hint } = chosen.fallback;
@@ -60,32 +61,11 @@ async function firmware(qemu: QemuHost, machine: Machine, signal: AbortSignal): 
     async () => findUefi(await readDescriptors(await descriptorDirs(qemu.path)), machine.arch, qemu.machineType),
     signal,
   );
-  if (found instanceof KibError) return problem('firmware', found, FIRMWARE_PACKAGES[machine.arch]);
+  if (found instanceof KibError) return missingBecause('firmware', found, FIRMWARE_PACKAGES[machine.arch]);
   return { name: 'firmware', status: 'ok', detail: `UEFI, ${found.kind === 'flash' ? found.code.path : found.path}` };
 }
 
 // Saved memory takes three times the room without it.
 function optional(finding: Finding): Finding {
   return finding.status === 'missing' ? { ...finding, status: 'warning' } : finding;
-}
-
-function problem(name: string, error: KibError, packages?: Finding['packages']): Finding {
-  return {
-    name,
-    status: 'missing',
-    detail: error.message,
-    ...(error.hint === undefined ? {} : { fix: error.hint }),
-    ...(packages === undefined ? {} : { packages }),
-  };
-}
-
-// A finding instead of an exception, unless the caller wants to stop.
-async function orError<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T | KibError> {
-  try {
-    return await work();
-  } catch (error) {
-    throwIfAborted(signal);
-    if (isKibError(error)) return error;
-    throw error;
-  }
 }

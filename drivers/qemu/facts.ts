@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { type Context, KibError, type MachineSpec, throwIfAborted, withScope } from '../../src/core/index.ts';
+import { makeOwnFolder } from '../../src/io/own-path.ts';
 import { type Acceleration, chooseAcceleration } from './accel.ts';
 import { requireLevel } from './cpu.ts';
 import { descriptorDirs, findUefi, readDescriptors, type UefiFirmware } from './firmware.ts';
 import { inspectQemu, type QemuHost } from './host.ts';
 import type { QemuOptions } from './options.ts';
-import { ownFolder } from './parts.ts';
 import { findSwtpm } from './swtpm.ts';
 
 /** What this host has for a machine. */
@@ -35,7 +35,8 @@ export async function hostFacts(machine: MachineSpec, options: QemuOptions, cont
   const swtpm = options.tpm ? await findSwtpm() : undefined;
   const probes = { folder: dirs.cache, isRenewed: false };
   const acceleration = await withScope(async (scope) => {
-    const makeFolder = () => ownFolder(join(dirs.work, `probe-${randomBytes(4).toString('hex')}`), scope, context);
+    const makeFolder = () =>
+      makeOwnFolder(join(dirs.work, `probe-${randomBytes(4).toString('hex')}`), { scope, journal: context.journal });
     return chooseAcceleration({ machine, options, qemu, makeFolder, probes, signal });
   });
   throwIfAborted(signal);

@@ -11,10 +11,10 @@ import {
   throwIfAborted,
 } from '../../src/core/index.ts';
 import type { FileConsole } from '../../src/io/console-file.ts';
+import type { MachineParts } from '../../src/io/machine-parts.ts';
 import { info } from '../../src/io/qemu-img.ts';
 import type { Daemon } from './daemon.ts';
 import type { QemuFreezer } from './freeze.ts';
-import type { MachineParts } from './parts.ts';
 import { describeEnd, type QemuProcess, qemuExited } from './process.ts';
 import { screenshot } from './screenshot.ts';
 

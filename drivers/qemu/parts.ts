@@ -1,50 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Context, Scope } from '../../src/core/index.ts';
+import type { Context } from '../../src/core/index.ts';
 import { claimLogs } from '../../src/io/console-file.ts';
-
-/**
- * What a machine is made of. `running` holds what it needs while it runs (process, sockets), `kept` what its disk needs. Both belong to the
- * build's scope; disposing the parts releases `running` first and takes them out of it.
- */
-export interface MachineParts extends AsyncDisposable {
-  readonly running: Scope;
-  readonly kept: Scope;
-  /** Leaves everything as it is for good; only the journal still knows. */
-  abandon(): void;
-}
-
-export function machineParts(context: Pick<Context, 'scope'>): MachineParts {
-  const all = new Scope();
-  const kept = all.use('disk', new Scope());
-  const running = all.use('machine', new Scope());
-  const abandon = context.scope.defer('QEMU machine', () => all[Symbol.asyncDispose]());
-  return {
-    running,
-    kept,
-    abandon,
-    async [Symbol.asyncDispose]() {
-      try {
-        await all[Symbol.asyncDispose]();
-      } finally {
-        abandon();
-      }
-    },
-  };
-}
-
-/** Makes a folder for this user alone, journalled before it exists and removed with the scope. */
-export async function ownFolder(path: string, scope: Scope, { journal }: Pick<Context, 'journal'>): Promise<string> {
-  const released = await journal.acquire({ kind: 'path', id: path });
-  scope.defer(`folder ${path}`, async () => {
-    await rm(path, { recursive: true, force: true });
-    await released();
-  });
-  await mkdir(path, { mode: 0o700 });
-  return path;
-}
 
 /** sun_path holds 104 bytes on macOS (unix(4)) and 108 on Linux, final zero included; the longest name is `/memory.sock`. */
 const MAX_SOCKET_FOLDER = 104 - 13;

@@ -1,7 +1,9 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Context, type DiskPlace, isKibError, type MachineSpec, throwIfAborted } from '../../src/core/index.ts';
+import { type Context, type DiskPlace, type MachineSpec, throwIfAborted } from '../../src/core/index.ts';
 import { FileConsole } from '../../src/io/console-file.ts';
+import { type MachineParts, withMachineParts } from '../../src/io/machine-parts.ts';
+import { makeOwnFolder } from '../../src/io/own-path.ts';
 import { type CreateRequest, create, type DiskFile } from '../../src/io/qemu-img.ts';
 import type { Acceleration } from './accel.ts';
 import { type MachineFiles, qemuArgv } from './args.ts';
@@ -12,7 +14,7 @@ import { DISK, QemuFreezer } from './freeze.ts';
 import type { VarsFile } from './frozen.ts';
 import { QemuMachine } from './machine.ts';
 import type { QemuOptions } from './options.ts';
-import { claimMachineLogs, folderNames, type MachineLogs, type MachineParts, machineParts, ownFolder } from './parts.ts';
+import { claimMachineLogs, folderNames, type MachineLogs } from './parts.ts';
 import { type QemuProcess, startQemu } from './process.ts';
 import { type SwtpmFiles, startSwtpm, swtpmArgv } from './swtpm.ts';
 
@@ -33,17 +35,7 @@ export interface StartRequest {
 
 /** Starts a machine on a fresh overlay; leaves nothing when it throws. See Driver.launch for the contract. */
 export async function startMachine(request: StartRequest, context: Context): Promise<QemuMachine> {
-  const parts = machineParts(context);
-  try {
-    return await start(request, parts, context);
-  } catch (error) {
-    try {
-      await parts[Symbol.asyncDispose]();
-    } catch (leak) {
-      if (isKibError(error)) error.suppressed.push(leak);
-    }
-    throw error;
-  }
+  return withMachineParts('QEMU machine', context, (parts) => start(request, parts, context));
 }
 
 async function start(request: StartRequest, parts: MachineParts, context: Context): Promise<QemuMachine> {
@@ -51,9 +43,9 @@ async function start(request: StartRequest, parts: MachineParts, context: Contex
   const { qemu: host, acceleration, uefi } = facts;
   warnAboutEmulation(acceleration, context);
   const names = folderNames(context);
-  const folder = await ownFolder(names.disk, parts.kept, context);
+  const folder = await makeOwnFolder(names.disk, { scope: parts.kept, journal: context.journal });
   throwIfAborted(context.signal);
-  const sockets = await ownFolder(names.sockets, parts.running, context);
+  const sockets = await makeOwnFolder(names.sockets, { scope: parts.running, journal: context.journal });
   throwIfAborted(context.signal);
   const logs = await claimMachineLogs(context.dirs.logs);
   const vars: VarsFile | undefined =

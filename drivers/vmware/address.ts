@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { type Clock, isKibError } from '../../src/core/index.ts';
+import { parseVmx, vmxValue } from '../../src/io/vmx.ts';
 import type { VmwareHost } from './host.ts';
 import { leaseOf } from './leases.ts';
 import { vmrun } from './vmrun.ts';
-import { parseVmx, vmxValue } from './vmx.ts';
 
 const POLL_MS = 500;
 

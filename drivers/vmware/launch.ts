@@ -12,6 +12,7 @@ import {
   throwIfAborted,
 } from '../../src/core/index.ts';
 import { claimLogs, FileConsole } from '../../src/io/console-file.ts';
+import { vmxText } from '../../src/io/vmx.ts';
 import { type MachineFiles, vmxOf } from './config.ts';
 import { DISK, inspectBase, writeDisk } from './disk.ts';
 import { findVmware, leaseFiles, type VmwareHost, vmnetOf } from './host.ts';
@@ -19,13 +20,15 @@ import { VmwareMachine } from './machine.ts';
 import type { VmwareOptions } from './options.ts';
 import { machineResource, powerOff } from './reap.ts';
 import { vmrun } from './vmrun.ts';
-import { vmxText } from './vmx.ts';
 
 /** How long a power-off may take when a machine is thrown away. */
 const POWER_OFF_MS = 60_000;
+/** How long vmrun may take to start a machine. */
+const POWER_ON_MS = 300_000;
 
 /** Boots a machine on a disk of its own. See Driver.launch for the contract. */
 export async function launch(request: LaunchRequest, options: VmwareOptions, context: Context): Promise<VmwareMachine> {
+  throwIfAborted(context.signal);
   const host = await findVmware(options);
   const base = await inspectBase(
     { ...localBase(request), path: resolve(localBase(request).path) },
@@ -61,13 +64,13 @@ async function start(
   context: Context,
 ): Promise<VmwareMachine> {
   const { signal, clock } = context;
-  const folder = await machineFolder(parts, context);
+  const name = `kib-${context.buildId}-${randomBytes(4).toString('hex')}`;
+  const folder = await machineFolder(name, parts, context);
   const logs = await claimLogs(context.dirs.logs);
   const console = logs('console');
   const files: MachineFiles = { disk: DISK, console, seed: options.seed === 'cdrom' ? 'seed.iso' : undefined };
   await writeDisk(base, folder, request.machine.diskBytes, options, context);
   if (files.seed !== undefined) await writeSeedIso(request.seed, join(folder, files.seed), signal);
-  const name = `kib-${context.buildId}`;
   const settings = vmxOf(name, request.machine, options, files, options.seed === 'guestinfo' ? request.seed : undefined);
   const vmx = join(folder, `${name}.vmx`);
   await writeFile(vmx, vmxText(settings), { mode: 0o600 });
@@ -91,8 +94,8 @@ async function start(
 }
 
 /** Made for this user alone and journalled before it exists. */
-async function machineFolder(parts: Scope, { dirs, journal }: Context): Promise<string> {
-  const path = join(dirs.work, `vmware-${randomBytes(4).toString('hex')}`);
+async function machineFolder(name: string, parts: Scope, { dirs, journal }: Context): Promise<string> {
+  const path = join(dirs.work, name);
   const released = await journal.acquire({ kind: 'path', id: path });
   parts.defer(`folder ${path}`, async () => {
     await rm(path, { recursive: true, force: true });
@@ -110,9 +113,12 @@ async function powerOn(host: VmwareHost, vmx: string, { gui }: VmwareOptions, pa
     await powerOff(host, vmx, AbortSignal.timeout(POWER_OFF_MS));
     await released();
   });
-  await vmrun(host, ['start', vmx, gui ? 'gui' : 'nogui'], context.signal).catch((error: unknown) => {
+  throwIfAborted(context.signal);
+  // Never cut short: a machine that starts after its vmrun was ended would be nobody's.
+  await vmrun(host, ['start', vmx, gui ? 'gui' : 'nogui'], AbortSignal.timeout(POWER_ON_MS)).catch((error: unknown) => {
     if (isKibError(error)) error.suppressed.push(new Error(`the machine's log is ${join(vmx, '..', 'vmware.log')}`));
     throw error;
   });
+  throwIfAborted(context.signal);
   return power;
 }

@@ -14,13 +14,13 @@ import {
 } from '../../src/core/index.ts';
 import type { FileConsole } from '../../src/io/console-file.ts';
 import { info } from '../../src/io/qemu-img.ts';
+import { parseVmx, vmxText, withoutSettings } from '../../src/io/vmx.ts';
+import { isOfTheBuild } from '../../src/io/vmx-hardware.ts';
 import { waitForAddress } from './address.ts';
-import { isOfTheBuild } from './config.ts';
 import { DISK } from './disk.ts';
 import { locksIn, type VmwareHost } from './host.ts';
 import type { VmwareOptions } from './options.ts';
 import { runningMachines, vmrun } from './vmrun.ts';
-import { parseVmx, vmxText, withoutSettings } from './vmx.ts';
 
 /** A machine that runs, as launch hands it over. */
 export interface Launched {
@@ -75,24 +75,23 @@ export class VmwareMachine implements RunningMachine {
 
   async shutdown({ graceMs, signal }: { readonly graceMs: number; readonly signal: AbortSignal }): Promise<StoppedMachine> {
     throwIfAborted(signal);
-    const { host, vmx, power, context } = this.#machine;
+    const { power, context } = this.#machine;
     this.#state = 'stopping';
     const deadline = context.clock.now() + graceMs;
-    // The guest was told to power off; its tools hear this too, where it has them, and may be gone already.
-    await vmrun(host, ['stop', vmx, 'soft'], signal).catch((error: unknown) => {
-      throwIfAborted(signal);
-      if (!isKibError(error) || error.code !== 'KIB_VMRUN') throw error;
-      context.span.log('host', errorMessage(error));
-    });
-    while (await this.#isRunning(signal)) {
-      if (context.clock.now() >= deadline) {
-        const tail = await this.console.tail(5);
-        await this[Symbol.asyncDispose]();
-        throw new KibError('KIB_SHUTDOWN', `the guest did not power off within ${graceMs / 1000} s of being asked to`, {
-          details: { console: tail },
-        });
+    const isOff = await this.#askedToStop(signal, async () => {
+      while (await this.#isRunning(signal)) {
+        if (context.clock.now() >= deadline) return false;
+        await context.clock.sleep(POLL_MS, signal);
       }
-      await context.clock.sleep(POLL_MS, signal);
+      return true;
+    });
+    if (!isOff) {
+      const tail = await this.console.tail(5);
+      await this[Symbol.asyncDispose]();
+      throw new KibError('KIB_SHUTDOWN', `the guest did not power off within ${graceMs / 1000} s of being asked to`, {
+        hint: 'it must power itself off, or have VMware Tools that do (open-vm-tools)',
+        details: { console: tail },
+      });
     }
     while ((await locksIn(this.#machine.folder)).length > 0 && context.clock.now() < deadline)
       await context.clock.sleep(POLL_MS, signal);
@@ -131,6 +130,25 @@ export class VmwareMachine implements RunningMachine {
     throw new KibError('KIB_VMWARE_EXITED', `machine ${basename(this.#machine.vmx)} powered off by itself`, {
       hint: `see ${join(this.#machine.folder, 'vmware.log')} with --on-error keep`,
     });
+  }
+
+  /**
+   * The guest was told to power off; its tools hear this too, where it has them, and may be gone already. vmrun waits for the guest, for longer
+   * than anybody here, so it ends with the work.
+   */
+  async #askedToStop<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    const { host, vmx, context } = this.#machine;
+    const enough = new AbortController();
+    const asked = vmrun(host, ['stop', vmx, 'soft'], AbortSignal.any([signal, enough.signal])).catch((error: unknown) => {
+      if (isKibError(error) && error.code === 'KIB_VMRUN') context.span.log('host', errorMessage(error));
+      else if (!enough.signal.aborted && !signal.aborted) throw error;
+    });
+    try {
+      return await work();
+    } finally {
+      enough.abort(new Error('the guest is off, or will not be'));
+      await asked;
+    }
   }
 
   async #isRunning(signal: AbortSignal): Promise<boolean> {

@@ -1,9 +1,9 @@
 import type { MachineSpec, PreviewLine, SeedFiles } from '../../src/core/index.ts';
+import { vmxText } from '../../src/io/vmx.ts';
 import { type MachineFiles, vmxOf } from './config.ts';
 import { DISK, vmdkOptions } from './disk.ts';
 import type { VmwareOptions } from './options.ts';
 import { vmrunArgs } from './vmrun.ts';
-import { vmxText } from './vmx.ts';
 
 const SEED: SeedFiles = { 'user-data': '<user-data>', 'meta-data': 'instance-id: <instance-id>\n' };
 

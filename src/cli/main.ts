@@ -10,10 +10,12 @@ import { importCommand } from './commands/import.ts';
 import { inspectCommand } from './commands/inspect.ts';
 import { listCommand } from './commands/list.ts';
 import { planCommand } from './commands/plan.ts';
+import { publishCommand } from './commands/publish.ts';
 import { schemaCommand } from './commands/schema.ts';
 import { seedCommand } from './commands/seed.ts';
 import { sshCommand } from './commands/ssh.ts';
 import { validateCommand } from './commands/validate.ts';
+import { vsphereCommand } from './commands/vsphere.ts';
 import type { CliIo } from './io.ts';
 import { packerOptions } from './packer-options.ts';
 import { loadRegistry } from './registry.ts';
@@ -34,6 +36,8 @@ const COMMANDS = [
   cacheCommand,
   catalogCommand,
   importCommand,
+  vsphereCommand,
+  publishCommand,
 ];
 
 /** Runs one command line and resolves with the exit status. `argv` is without program names. Never rejects, never ends the process. */

@@ -6,6 +6,9 @@ const DRIVERS: readonly (() => Promise<Driver>)[] = [
   async () => (await import('../../drivers/qemu/driver.ts')).qemu,
   async () => (await import('../../drivers/libvirt/driver.ts')).libvirt,
   async () => (await import('../../drivers/vmware/driver.ts')).vmware,
+  async () => (await import('../../drivers/vsphere/driver.ts')).vsphere,
+  async () => (await import('../../drivers/esxi/driver.ts')).esxi,
+  async () => (await import('../../drivers/ec2/driver.ts')).ec2,
 ];
 
 /** Everything this package can build, with and to. */
@@ -17,4 +20,9 @@ export async function loadRegistry(): Promise<Registry> {
     ...DRIVERS.map((load) => load()),
   ]);
   return { catalog, recipes, exporters, drivers };
+}
+
+/** What `kib-native vsphere` runs. */
+export async function loadVsphere(): Promise<typeof import('../../drivers/vsphere/cloudinit.ts')> {
+  return import('../../drivers/vsphere/cloudinit.ts');
 }

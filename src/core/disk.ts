@@ -1,4 +1,5 @@
 import type { DiskFormat } from './base.ts';
+import type { Context } from './context.ts';
 
 export type SealedDisk = FileDisk | RemoteDisk;
 
@@ -21,4 +22,6 @@ export interface RemoteDisk {
   readonly id: string;
   /** Virtual size in bytes. */
   readonly virtualBytes: number;
+  /** Brings it to this host, for file formats; absent where that cannot be. The file lives as long as the disk. */
+  readonly download?: (context: Context) => Promise<FileDisk>;
 }

@@ -8,6 +8,7 @@ import {
   type Secret,
   sh,
 } from '../core/index.ts';
+import type { SecretSources } from '../io/read-secret.ts';
 import { planBuild } from '../plan/planner.ts';
 import { waitForGuest } from './boot-wait.ts';
 import { pauseAt, requirePausable } from './breakpoints.ts';
@@ -33,7 +34,7 @@ import { quietGuest } from './quiet-guest.ts';
 import type { BuildRequest, BuildResult } from './request.ts';
 import { fetchRequirements } from './requirements.ts';
 import { resolvePlan } from './resolve-plan.ts';
-import { readSecrets, type SecretSources, type SecretValues } from './secrets.ts';
+import { readSecrets, type SecretValues } from './secrets.ts';
 import { type StartedMachine, startMachine } from './start-machine.ts';
 import { verifyArtifacts } from './verify.ts';
 

@@ -7,6 +7,7 @@ import { keptOf } from './layers/kept.ts';
 import { explainMiss, type Miss } from './layers/miss.ts';
 import type { Problem } from './layers/problem.ts';
 import type { LayerRecord } from './layers/record.ts';
+import type { BuildRequest } from './request.ts';
 import { resolvePlan } from './resolve-plan.ts';
 import { startWork, type WorkHandle, type WorkRequest } from './start-build.ts';
 
@@ -31,7 +32,7 @@ export interface WhyLayer {
 }
 
 /** Finds out what a build of the request would find in the cache: reads what a build reads before it starts a machine, and changes no layer. */
-export function startWhy(request: WorkRequest, signal: AbortSignal): WorkHandle<CacheWhy> {
+export function startWhy(request: WorkRequest & Pick<BuildRequest, 'image'>, signal: AbortSignal): WorkHandle<CacheWhy> {
   const why = async (context: Context) => {
     const { plan } = await resolvePlan(request, planBuild(request.image), context);
     return whyMissed(plan, context);

@@ -1,5 +1,3 @@
-import { readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import {
   type BuildPlan,
   type Clock,
@@ -8,18 +6,9 @@ import {
   KibError,
   Secret,
   type SecretRef,
-  systemCode,
   throwIfAborted,
-  withDeadline,
 } from '../core/index.ts';
-import { run } from '../io/process.ts';
-
-/** Where this host keeps secrets. */
-export interface SecretSources {
-  readonly env: Readonly<Record<string, string | undefined>>;
-  /** Relative paths start here, and commands run here. */
-  readonly dir: string;
-}
+import { readSecretText, type SecretSources, secretName } from '../io/read-secret.ts';
 
 /** The secrets of a build, in the memory of this process alone. */
 export interface SecretValues {
@@ -28,8 +17,6 @@ export interface SecretValues {
   of(ref: SecretRef): Secret;
 }
 
-/** A program that asks somebody for a password must not hold the build for ever. */
-const COMMAND_TIMEOUT_MS = 60_000;
 /** Linux takes no longer variable: MAX_ARG_STRLEN, execve(2). */
 const MAX_BYTES = 128 * 1024 - 256;
 
@@ -51,10 +38,10 @@ export async function readSecrets(
   // One after the other: two programs must not ask for a passphrase at once.
   for (const [key, { ref, uses }] of wanted) {
     try {
-      values.set(key, new Secret(nameOf(ref), usable(await read(ref, sources, options))));
+      values.set(key, new Secret(secretName(ref), usable(await readSecretText(ref, sources, options))));
     } catch (error) {
       throwIfAborted(options.signal);
-      problems.push({ message: `${nameOf(ref)} ${errorMessage(error)} (${uses.join(', ')})`, hint: hintFor(ref) });
+      problems.push({ message: `${secretName(ref)} ${errorMessage(error)} (${uses.join(', ')})`, hint: hintFor(ref) });
     }
   }
   const [first] = problems;
@@ -69,7 +56,7 @@ export async function readSecrets(
     all: [...values.values()],
     of(ref) {
       const secret = values.get(canonicalJson(ref));
-      if (secret === undefined) throw new Error(`the secret ${nameOf(ref)} was not read before the build`);
+      if (secret === undefined) throw new Error(`the secret ${secretName(ref)} was not read before the build`);
       return secret;
     },
   };
@@ -89,49 +76,11 @@ function wantedBy({ layers, seal }: BuildPlan): ReadonlyMap<string, Wanted> {
   return wanted;
 }
 
-async function read(
-  ref: SecretRef,
-  { env, dir }: SecretSources,
-  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
-): Promise<string> {
-  if ('env' in ref) {
-    const value = env[ref.env];
-    if (value === undefined) throw new Error('is not set');
-    return value;
-  }
-  if ('file' in ref) return withoutLastLineFeed(await readText(resolve(dir, ref.file)));
-  const [program = '', ...args] = ref.command;
-  const onTimeout = () => new KibError('KIB_SECRET_MISSING', `did not end within ${COMMAND_TIMEOUT_MS / 1000} s`);
-  return withDeadline({ ms: COMMAND_TIMEOUT_MS, clock, signal, onTimeout }, async (inner) => {
-    const { stdout } = await run(program, args, { signal: inner, cwd: dir });
-    return withoutLastLineFeed(stdout);
-  });
-}
-
-async function readText(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    const why = systemCode(error) === 'ENOENT' ? 'does not exist' : `cannot be read: ${errorMessage(error)}`;
-    throw new Error(why, { cause: error });
-  }
-}
-
 function usable(value: string): string {
   if (value === '') throw new Error('is empty');
   if (value.includes('\0')) throw new Error('holds a zero byte, which no variable can');
   if (Buffer.byteLength(value) > MAX_BYTES) throw new Error('is larger than 127 KiB, which no variable can hold');
   return value;
-}
-
-function withoutLastLineFeed(text: string): string {
-  return text.replace(/\r?\n$/, '');
-}
-
-/** For people; the arguments of a command may be secrets themselves. */
-function nameOf(ref: SecretRef): string {
-  if ('env' in ref) return `the environment variable ${ref.env}`;
-  return 'file' in ref ? `the file ${ref.file}` : `what ${ref.command[0]} prints`;
 }
 
 function hintFor(ref: SecretRef): string {

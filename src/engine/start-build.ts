@@ -23,8 +23,8 @@ import { BuildJournal } from './journal.ts';
 import { PhaseRecorder } from './phases.ts';
 import type { BuildRequest, BuildResult } from './request.ts';
 
-/** How long cleaning up may take once a build ended, so that a hung hypervisor cannot hold the caller for ever. */
-const CLEANUP_DEADLINE_MS = 60_000;
+/** How long cleaning up may take once a build ended (a cloud ends machines within minutes), so that a hung hypervisor cannot hold the caller for ever. */
+const CLEANUP_DEADLINE_MS = 300_000;
 
 /** Work of the engine under way: read its events, await its result. */
 export interface WorkHandle<T> extends AsyncIterable<BuildEvent> {
@@ -40,7 +40,9 @@ export interface WorkHandle<T> extends AsyncIterable<BuildEvent> {
 export type BuildHandle = WorkHandle<BuildResult>;
 
 /** What of a build's request its surroundings depend on. */
-export type WorkRequest = Pick<BuildRequest, 'image' | 'stateHome' | 'cacheHome' | 'network'>;
+export type WorkRequest = Pick<BuildRequest, 'stateHome' | 'cacheHome' | 'network'> & {
+  readonly image: { readonly name: string };
+};
 
 /** What work has besides its context. */
 export interface WorkTools {

@@ -22,11 +22,17 @@ export function networkFromEnv(env: Readonly<Record<string, string | undefined>>
  * The undici dispatcher for these settings; the process environment is not looked at. The caller closes it. Throws
  * KIB_CONFIG_INVALID for a proxy that is no URL and KIB_HOST_PERMISSION for a CA file that cannot be read.
  */
-export async function openDispatcher(network: NetworkSettings, connectMs: number): Promise<EnvHttpProxyAgent> {
+export async function openDispatcher(
+  network: NetworkSettings,
+  connectMs: number,
+  { isInsecure = false }: { readonly isInsecure?: boolean } = {},
+): Promise<EnvHttpProxyAgent> {
   const httpProxy = proxyUrl('http_proxy', network.httpProxy);
   const httpsProxy = proxyUrl('https_proxy', network.httpsProxy);
   const ca = network.caFile === undefined ? undefined : [...rootCertificates, await readCa(network.caFile)];
-  const connect = { timeout: connectMs, ...(ca === undefined ? {} : { ca }) };
+  const tls = { timeout: connectMs, ...(ca === undefined ? {} : { ca }) };
+  // A proxy's own certificate is checked all the same.
+  const connect = { ...tls, ...(isInsecure ? { rejectUnauthorized: false } : {}) };
   return new EnvHttpProxyAgent({
     // Empty rather than absent: absent would make undici read the environment.
     httpProxy,
@@ -36,7 +42,7 @@ export async function openDispatcher(network: NetworkSettings, connectMs: number
     proxyTunnel: false,
     connect,
     requestTls: connect,
-    proxyTls: connect,
+    proxyTls: tls,
     // The deadlines are ours (http.ts), which also see through a proxy.
     headersTimeout: 0,
     bodyTimeout: 0,

@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import type { Context } from '../core/index.ts';
 
 /**
@@ -19,4 +19,11 @@ export async function ownPath(
     takeBack();
     await removed();
   };
+}
+
+/** Makes a folder for this user alone, which journal and scope know before it exists. Returns its path. */
+export async function makeOwnFolder(path: string, owners: Pick<Context, 'scope' | 'journal'>): Promise<string> {
+  await ownPath('folder', path, owners);
+  await mkdir(path, { mode: 0o700 });
+  return path;
 }

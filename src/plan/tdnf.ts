@@ -1,19 +1,16 @@
-import { lines, type PrimitiveAction, type Sh, sh } from '../core/index.ts';
+import { type PrimitiveAction, sh } from '../core/index.ts';
 import type { PackageManagerSeam } from './package-manager.ts';
 import { installTitle } from './package-titles.ts';
 import { listRpmVersions, orListVersions } from './package-versions.ts';
-import { waitForRpmLock } from './rpm-lock.ts';
-import { addRpmRepository, rpmSpec, YUM_REPOS } from './rpm-repository.ts';
-import { changeRpmSources, restoreRpmSources } from './rpm-sources.ts';
-
-const NETWORK_ATTEMPTS = 3;
-const INSTALL_TIMEOUT_MS = 1_800_000;
+import { addRpmRepository, rpmSpec } from './rpm-repository.ts';
+import { rpmSources, runRpm } from './rpm-transaction.ts';
 
 /**
  * tdnf of Photon. It knows few options of dnf (vmware/tdnf, common/config.h and tools/cli/lib/parseargs.c): a repository has `timeout` and
  * `retries` but no `exclude`, which is a setting of tdnf.conf here, and nothing is ever installed that is merely recommended.
  */
 export const tdnf: PackageManagerSeam = {
+  ...rpmSources,
   transaction: ({ repositories, packages, upgrade }) => {
     const kept = repositories.flatMap(({ rpm }) => rpm?.exclude ?? []);
     return [
@@ -21,11 +18,11 @@ export const tdnf: PackageManagerSeam = {
         addRpmRepository(repository, { excludes: false, lines: ['timeout=20', 'retries=2'] }),
       ),
       // As a release moves on packages are also replaced and taken back, which `update` does not do.
-      ...(upgrade ? [run('upgrade all packages', sh`tdnf --assumeyes --refresh distro-sync`)] : []),
+      ...(upgrade ? [runRpm('upgrade all packages', sh`tdnf --assumeyes --refresh distro-sync`)] : []),
       ...(packages.length === 0
         ? []
         : [
-            run(
+            runRpm(
               installTitle(packages.map(({ name }) => name)),
               orListVersions(
                 sh`tdnf --assumeyes --refresh ${kept.length > 0 ? ['--disableexcludes'] : []} install ${packages.map(rpmSpec)}`,
@@ -37,11 +34,9 @@ export const tdnf: PackageManagerSeam = {
       ...(kept.length > 0 ? [exclude(kept)] : []),
     ];
   },
-  install: (packages) => [run(installTitle(packages), sh`tdnf --assumeyes install ${packages}`)],
+  install: (packages) => [runRpm(installTitle(packages), sh`tdnf --assumeyes install ${packages}`)],
   hold: (packages) => [exclude(packages)],
   holdNeeds: [],
-  changeSources: (setup) => changeRpmSources(YUM_REPOS, setup),
-  restoreSources: (setup) => restoreRpmSources(YUM_REPOS, setup),
 };
 
 /** Adds to what /etc/tdnf/tdnf.conf excludes already. */
@@ -57,16 +52,5 @@ function exclude(packages: readonly string[]): PrimitiveAction {
       sed -i "/^\[main\]/a excludepkgs=\${all% }" "$conf"
     `,
     timeoutMs: 60_000,
-  };
-}
-
-function run(title: string, command: Sh): PrimitiveAction {
-  return {
-    kind: 'exec',
-    title,
-    script: lines([waitForRpmLock, command]),
-    timeoutMs: INSTALL_TIMEOUT_MS,
-    attempts: NETWORK_ATTEMPTS,
-    packages: true,
   };
 }

@@ -1,14 +1,13 @@
 import { lines, type PackageRequest, type PrimitiveAction, raw, type Sh, sh } from '../core/index.ts';
 import type { PackageManagerSeam } from './package-manager.ts';
 import { installTitle } from './package-titles.ts';
-import { LOCK_SECONDS, waitForRpmLock } from './rpm-lock.ts';
+import { LOCK_SECONDS } from './rpm-lock.ts';
 import { addRpmRepository, rpmKeyFile, ZYPP_REPOS } from './rpm-repository.ts';
 import { changeRpmSources, restoreRpmSources } from './rpm-sources.ts';
+import { runRpm } from './rpm-transaction.ts';
 
 const ZYPPER = raw('zypper --non-interactive');
 
-const NETWORK_ATTEMPTS = 3;
-const INSTALL_TIMEOUT_MS = 1_800_000;
 /** zypper(8): a reboot is needed, and: zypper itself was updated and should start again. Both after everything went well. */
 const DONE = [102, 103];
 
@@ -49,13 +48,5 @@ function lock(packages: readonly string[]): PrimitiveAction {
 }
 
 function run(title: string, command: Sh): PrimitiveAction {
-  return {
-    kind: 'exec',
-    title,
-    script: lines([waitForRpmLock, sh`export ZYPP_LOCK_TIMEOUT=${LOCK_SECONDS}`, command]),
-    timeoutMs: INSTALL_TIMEOUT_MS,
-    attempts: NETWORK_ATTEMPTS,
-    exitCodes: DONE,
-    packages: true,
-  };
+  return { ...runRpm(title, lines([sh`export ZYPP_LOCK_TIMEOUT=${LOCK_SECONDS}`, command])), exitCodes: DONE };
 }

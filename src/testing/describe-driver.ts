@@ -12,7 +12,7 @@ import { filesBelow, processesWith } from './leftovers.ts';
 import { atJournalLine, CANCELLED, fuzz, leftovers as leftoversOf, NOTHING, type Outcome, type Remains } from './outcome.ts';
 import { readPng } from './png.ts';
 import { type TestContext, testContext } from './test-context.ts';
-import type { Vitest } from './vitest.ts';
+import { TIMEOUT_MS, type Vitest } from './vitest.ts';
 
 export interface DriverCase<O> {
   readonly driver: Driver<O>;
@@ -49,7 +49,7 @@ export function describeDriver<O>(vitest: Vitest, { driver, options, layers, ...
   });
   if (layers !== undefined) describeLayers(vitest, { driver, options, ...layers });
 
-  describe(`driver ${driver.name}`, () => {
+  describe(`driver ${driver.name}`, { timeout: TIMEOUT_MS }, () => {
     let dir: string;
     let request: LaunchRequest;
     let deaf: LaunchRequest;
@@ -61,7 +61,7 @@ export function describeDriver<O>(vitest: Vitest, { driver, options, layers, ...
       await mkdir(join(dir, 't'));
       request = await the.guest(dir);
       deaf = await the.deafGuest(dir);
-    });
+    }, TIMEOUT_MS);
     afterAll(async () => {
       if (TMPDIR === undefined) delete process.env['TMPDIR'];
       else process.env['TMPDIR'] = TMPDIR;
@@ -106,7 +106,8 @@ export function describeDriver<O>(vitest: Vitest, { driver, options, layers, ...
         });
       }
       await greeted(machine, the.greeting);
-      expect(await pixels(machine, join(dir, 'screen.png'))).toBeGreaterThan(0);
+      expect(machine.screenshotter !== undefined).toBe(driver.capabilities.screenshot);
+      if (driver.capabilities.screenshot) expect(await pixels(machine, join(dir, 'screen.png'))).toBeGreaterThan(0);
       const stopped = await machine.shutdown({ graceMs: 20_000, signal: context.signal });
       const disk = await stopped.seal();
       expect(disk.virtualBytes).toBe(request.machine.diskBytes);
@@ -206,7 +207,7 @@ export function describeDriver<O>(vitest: Vitest, { driver, options, layers, ...
 
     it('leaves nothing, at whichever journal line it is aborted', async () => {
       const aborted = await stopAtEach(atJournalLine);
-      expect(aborted.length).toBeGreaterThan(2);
+      expect(aborted.length).toBeGreaterThan(1);
       for (const outcome of aborted) expect(outcome).toEqual(CANCELLED);
     });
 

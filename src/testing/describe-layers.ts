@@ -5,7 +5,7 @@ import { type DiskPlace, type Driver, type Frozen, type LaunchRequest, localBase
 import { countingSignal } from './counting-signal.ts';
 import { atJournalLine, CANCELLED, fuzz, leftovers, NOTHING } from './outcome.ts';
 import { type TestContext, testContext } from './test-context.ts';
-import type { Vitest } from './vitest.ts';
+import { TIMEOUT_MS, type Vitest } from './vitest.ts';
 
 export interface LayersCase<O> {
   readonly driver: Driver<O>;
@@ -20,13 +20,13 @@ export interface LayersCase<O> {
 /** Holds a driver with layers to the text of core/driver.ts and core/machine.ts on freezing and continuing. */
 export function describeLayers<O>(vitest: Vitest, { driver, options, ...the }: LayersCase<O>): void {
   const { afterEach, beforeEach, describe, expect, it } = vitest;
-  describe(`layers of driver ${driver.name}`, () => {
+  describe(`layers of driver ${driver.name}`, { timeout: TIMEOUT_MS }, () => {
     let dir: string;
     let request: LaunchRequest;
     beforeEach(async () => {
       dir = await mkdtemp(join(process.env['TMPDIR'] ?? '/tmp', 'kib-layers-'));
       request = await the.guest(dir);
-    });
+    }, TIMEOUT_MS);
     afterEach(() => rm(dir, { recursive: true, force: true }));
 
     const abilities = driver.layers;

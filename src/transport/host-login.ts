@@ -13,6 +13,8 @@ export interface HostLogin {
   readonly privateKey?: Secret;
   /** Socket of an SSH agent. */
   readonly agent?: string;
+  /** Given to servers that ask for one, in either way (RFC 4252 §8, RFC 4256). */
+  readonly password?: Secret;
   /** What the host may show; any other key is refused. Not empty. */
   readonly hostKeys: readonly HostKey[];
 }
@@ -34,17 +36,18 @@ export async function connectClient(
     new Promise<void>((resolve, reject) => {
       client.once('ready', () => resolve());
       client.on('error', (error) => reject(verdict ?? classifySshError(error, endpoint, username)));
+      // ESXi asks in this way alone.
+      client.on('keyboard-interactive', (_name, _instructions, _language, prompts, finish) => {
+        finish(prompts.map(() => login.password?.reveal() ?? ''));
+      });
       client.once('close', () => reject(sshLost(endpoint, 'closed during the login', 'ssh')));
       client.connect({
         sock,
         username,
         ...(login.privateKey === undefined ? {} : { privateKey: login.privateKey.reveal() }),
         ...(login.agent === undefined ? {} : { agent: login.agent }),
-        // ssh2 throws at a method it has nothing for.
-        authHandler: [
-          ...(login.privateKey === undefined ? [] : ['publickey']),
-          ...(login.agent === undefined ? [] : ['agent']),
-        ] as ('publickey' | 'agent')[],
+        ...(login.password === undefined ? {} : { password: login.password.reveal(), tryKeyboard: true }),
+        authHandler: methods(login),
         algorithms: { serverHostKey: algorithms(hostKeys) },
         hostVerifier: (shown: Buffer) => {
           if (hostKeys.some(({ blob }) => shown.equals(blob))) return true;
@@ -63,6 +66,15 @@ export async function connectClient(
     client.destroy();
     throw error;
   }
+}
+
+/** ssh2 throws at a method it has nothing for. */
+function methods({ privateKey, agent, password }: HostLogin): ('publickey' | 'agent' | 'password' | 'keyboard-interactive')[] {
+  return [
+    ...(privateKey === undefined ? [] : ['publickey' as const]),
+    ...(agent === undefined ? [] : ['agent' as const]),
+    ...(password === undefined ? [] : ['keyboard-interactive' as const, 'password' as const]),
+  ];
 }
 
 // A server has several keys and shows the one of the first algorithm both know: only those whose key is known here are offered.

@@ -11,6 +11,9 @@ const registry = await loadRegistry();
 const names = [
   'README.md',
   'CONTRIBUTING.md',
+  'drivers/README.md',
+  'examples/README.md',
+  'recipes/README.md',
   ...(await readdir(join(root, 'docs'), { recursive: true })).map((name) => `docs/${name}`),
 ];
 const pages = await Promise.all(
@@ -58,6 +61,28 @@ describe('examples', () => {
     const { images } = await configured({ files: { 'images.mts': text }, targets: ['images.mts'], registry });
     expect(images.map(({ image }) => image.name)).toEqual(['debian12', 'debian13']);
     expect(images[0]?.image.recipes.map(({ recipe }) => recipe.name)).toContain('motd');
+  });
+});
+
+describe('tables', () => {
+  /** First column of the rows that begin with a name in backquotes, linked or not, and the second. */
+  const rows = (name: string) =>
+    [...(pages.find((page) => page.name === name)?.text ?? '').matchAll(/^\| \[?`([^`]+)`[^|]*\|\s*([^|]*?)\s*\|/gm)].map(
+      ([, first, second]) => [first, second],
+    );
+
+  it('docs/recipes.md has every recipe, in the order they run', () => {
+    const joins = (name: string, isOptional = false) => (name === 'seal' ? 'always' : isOptional ? 'when named' : 'by default');
+    expect(rows('docs/recipes.md')).toEqual(registry.recipes.map(({ name, optional }) => [name, joins(name, optional)]));
+  });
+
+  it('drivers/README.md begins with every driver', () => {
+    const names = registry.drivers.map(({ name }) => name);
+    expect(
+      rows('drivers/README.md')
+        .map(([name]) => name)
+        .slice(0, names.length),
+    ).toEqual(names);
   });
 });
 

@@ -8,7 +8,7 @@ const MAX_LINES = 300;
 const GUARDED: readonly { readonly pattern: RegExp; readonly what: string; readonly allowed: readonly string[] }[] = [
   { what: 'console', pattern: /\bconsole\s*\.\s*(log|info|warn|error|debug|trace|dir|table)\b/, allowed: [] },
   { what: 'process.exit', pattern: /\bprocess\.exit\b(?!Code)/, allowed: ['bin/kib-native.ts'] },
-  // The embedder's folders, the search path of host programs.
+  // The embedder's folders, the search path of host programs, where drivers find passwords.
   {
     what: 'process.env',
     pattern: /\bprocess\.env\b/,
@@ -16,6 +16,7 @@ const GUARDED: readonly { readonly pattern: RegExp; readonly what: string; reado
       'bin/kib-native.ts',
       'src/index.ts',
       'src/io/process.ts',
+      'src/io/read-secret.ts',
       'src/testing/describe-driver.ts',
       'src/testing/describe-layers.ts',
     ],

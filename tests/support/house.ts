@@ -43,7 +43,7 @@ export function recipe(name: string, steps: readonly Action[], rest: Partial<Rec
 }
 
 export const exec = (title: string, script = sh`echo ${title}`): Action => ({ kind: 'exec', title, script, timeoutMs: 60_000 });
-const seal = recipe('seal', [exec('remove the login')]);
+export const seal = recipe('seal', [exec('remove the login')]);
 /** Two actions and a check, all fine. */
 export const good = recipe('demo', [exec('say hello'), exec('say more')], {
   checks: () => [
@@ -53,7 +53,8 @@ export const good = recipe('demo', [exec('say hello'), exec('say more')], {
 /** Its second action fails. */
 export const bad = recipe('demo', [exec('say hello'), exec('break', sh`echo last words; exit 3`)]);
 
-function rawExporter(step: () => void): Exporter {
+/** Copies a sealed disk; `step` is called where a real one would wait. */
+export function rawExporter(step: () => void = () => {}): Exporter {
   return {
     format: 'raw',
     summary: 'copies the disk',

@@ -5,7 +5,7 @@ import { means, NOTHING, none, noneOf, onDriver, type PackerName, type PackerNam
 export const VSPHERE_NAMES: PackerNames = {
   vcenter_server: vsphere('driver.server'),
   username: vsphere('driver.username'),
-  password: none('a password is no setting; name where it is kept by driver.password: { env: VSPHERE_PASSWORD }'),
+  password: vsphere('driver.password'),
   insecure_connection: onDriver(
     'vsphere',
     means('true: the certificate is not checked', ['driver.insecure'], (value) =>

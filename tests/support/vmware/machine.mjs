@@ -6,6 +6,7 @@ import { copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node
 import { dirname, isAbsolute, join } from 'node:path';
 import { cdromsOf, changeVmx, disksOf, isTrue, readVmx } from './vmx.mjs';
 
+const PORT_GROUPS = { 'VM Network': 'vmnet8' };
 const VMNETS = { nat: 'vmnet8', hostonly: 'vmnet1' };
 /** -cpu max with the hypervisor bit off panics Linux 6.12 under QEMU 7.2's emulation. */
 const CPU = 'Nehalem,-hypervisor';
@@ -40,7 +41,10 @@ if (![undefined, 'efi', 'bios'].includes(settings.get('firmware'))) refuse("Modu
 
 const mac = addressOf();
 const network = settings.get('ethernet0.connectiontype') ?? 'bridged';
-const bridge = network === 'custom' ? settings.get('ethernet0.vnet') : VMNETS[network];
+// ESXi names a port group instead; the rig has one.
+const portGroup = settings.get('ethernet0.networkname');
+const bridge =
+  portGroup !== undefined ? PORT_GROUPS[portGroup] : network === 'custom' ? settings.get('ethernet0.vnet') : VMNETS[network];
 const tap = `vt${id}`;
 if (isTrue(settings.get('ethernet0.present'))) {
   if (bridge === undefined) refuse(`The network of ethernet0 (${network}) is not available.`);

@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -8,6 +10,15 @@ import { run } from '../../../src/io/process.ts';
 
 const { signal } = new AbortController();
 const SUBNET = '172.31.77';
+let count = 0;
+
+const NEEDED = ['/usr/sbin/ip', '/usr/sbin/dnsmasq', '/usr/bin/qemu-system-x86_64'];
+
+/** Why there can be no rig here; undefined when there can. */
+export const noVmwareRig: string | undefined =
+  userInfo().uid === 0
+    ? NEEDED.filter((path) => !existsSync(path)).map((path) => `${path} is not installed`)[0]
+    : 'only root can make the namespace of the rig';
 
 /** VMware’s NAT network, DHCP server and vmrun for tests, in a network namespace that goes with it. Machines of it are QEMU. */
 export interface VmwareRig extends AsyncDisposable {
@@ -23,7 +34,7 @@ export interface VmwareRig extends AsyncDisposable {
 
 /** Starts a rig in `dir`, an empty folder of the caller's. Needs root, ip(8) and dnsmasq(8). */
 export async function startVmwareRig(dir: string): Promise<VmwareRig> {
-  const name = `kib-vmw-${process.pid}`;
+  const name = `kib-vmw-${process.pid}-${++count}`;
   const state = join(dir, 'state');
   const leases = join(dir, 'dhcpd.leases');
   await mkdir(state, { recursive: true });

@@ -5,6 +5,7 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync 
 import { createConnection } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { runningMachines } from './running.mjs';
 import { changeVmx, disksOf, readVmx } from './vmx.mjs';
 
 const state = process.env.KIB_VMRUN_STATE;
@@ -28,17 +29,7 @@ function fail(text) {
 }
 
 function running() {
-  return readdirSync(state, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
-    .flatMap(({ name }) => {
-      try {
-        const machine = JSON.parse(readFileSync(join(state, name, 'running'), 'utf8'));
-        process.kill(machine.pid, 0);
-        return [{ ...machine, folder: join(state, name) }];
-      } catch {
-        return [];
-      }
-    });
+  return runningMachines(state);
 }
 
 function find(vmx) {

@@ -17,10 +17,10 @@ describe('error codes', () => {
   it.each(CODES)('%s has a class, a text and an exit status', (code) => {
     const error = new KibError(code, 'message');
     const [errorClass, text] = ERROR_CODES[code];
-    expect(code).toMatch(/^KIB_[A-Z]+(_[A-Z]+)*$/);
+    expect(code).toMatch(/^KIB(_[A-Z][A-Z0-9]*)+$/);
     expect(error.class).toBe(errorClass);
     expect(error.exitCode).toBe(EXIT_STATUS[errorClass]);
-    expect(text).toMatch(/^(QEMU |[a-z]).*[^.\s]$/);
+    expect(text).toMatch(/^(QEMU |EC2 |ESXi |vCenter |AWS |Amazon |[a-z]).*[^.\s]$/);
   });
 
   it('have texts of their own', () => {

@@ -76,7 +76,18 @@ describe('imageSchema', () => {
       provision: [{ shell: 'true' }, { file: 'x', to: '/y' }, { reboot: true }],
     });
     expect(provision).toEqual([
-      { shell: 'true', timeoutSeconds: 900, attempts: 1 },
+      {
+        shell: 'true',
+        timeoutSeconds: 900,
+        attempts: 1,
+        pauseSeconds: 5,
+        exitCodes: [],
+        expectDisconnect: false,
+        environment: {},
+        secrets: {},
+        user: 'root',
+        workdir: '/',
+      },
       { file: 'x', to: '/y', mode: '0644', owner: 'root:root' },
       { reboot: true },
     ]);

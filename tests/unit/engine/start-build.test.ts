@@ -93,7 +93,7 @@ describe('cleaning up', () => {
     expect(error).toMatchObject({ code: 'KIB_ACTION_FAILED', suppressed: [{ code: 'KIB_LEAKED' }] });
   });
 
-  it('that hangs ends after a minute and says what of', async () => {
+  it('that hangs ends after some minutes and says what of', async () => {
     const home = await newHouse({ recipes: [bad], hangAt: 'dispose' });
     let held: readonly string[] = [];
     const { error } = await home.run((handle) => {
@@ -103,7 +103,7 @@ describe('cleaning up', () => {
     });
     const [leak] = isKibError(error) ? error.suppressed : [];
     expect(leak).toMatchObject({ code: 'KIB_LEAKED' });
-    expect(isKibError(leak) ? leak.message : '').toMatch(/took longer than 60 s; left: machine fake-1, fake-1, folder /);
+    expect(isKibError(leak) ? leak.message : '').toMatch(/took longer than 300 s; left: machine fake-1, fake-1, folder /);
     expect(held.slice(0, 2)).toEqual(['machine fake-1', 'fake-1']);
   });
 });

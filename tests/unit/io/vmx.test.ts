@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isOfTheBuild } from '../../../../drivers/vmware/config.ts';
-import { parseVmx, vmxText, vmxValue, withoutSettings } from '../../../../drivers/vmware/vmx.ts';
+import { parseVmx, vmxText, vmxValue, withoutSettings } from '../../../src/io/vmx.ts';
+import { isOfTheBuild } from '../../../src/io/vmx-hardware.ts';
 
 const key = fc.stringMatching(/^[a-z][a-z0-9]{0,8}(\.[a-zA-Z0-9]{1,8})?$/);
 

@@ -1,0 +1,94 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { ec2 } from '../../drivers/ec2/driver.ts';
+import { images } from '../../drivers/ec2/images.ts';
+import { countingSignal } from '../../src/testing/counting-signal.ts';
+import { atJournalLine, CANCELLED, fuzz } from '../../src/testing/outcome.ts';
+import { FakeAws } from '../support/ec2/fake.ts';
+import { fakeOptions, launchRequest, subjectOf, useFakeCredentials } from '../support/ec2/rig.ts';
+import type { TestContext, TestContextOptions } from '../support/test-context.ts';
+
+useFakeCredentials();
+
+let aws: FakeAws;
+let ami: string;
+let dir: string;
+const { TMPDIR } = process.env;
+beforeAll(async () => {
+  // A temporary folder of our own shows everything that is left in it, and nothing of others.
+  dir = await mkdtemp(join(tmpdir(), 'kib-contract-'));
+  process.env['TMPDIR'] = dir;
+  aws = await FakeAws.start({ settleMs: 4, lagMs: 3 });
+  ami = aws.addImage({ name: 'base' });
+});
+afterAll(async () => {
+  if (TMPDIR === undefined) delete process.env['TMPDIR'];
+  else process.env['TMPDIR'] = TMPDIR;
+  await rm(dir, { recursive: true, force: true });
+  await aws[Symbol.asyncDispose]();
+});
+beforeEach(() => {
+  aws.onCall = () => {};
+});
+
+const remains = () => aws.leftovers();
+
+async function launch(context: TestContext): Promise<void> {
+  const machine = await ec2.launch(launchRequest(ami), fakeOptions(aws, { pollSeconds: 0.01 }), context);
+  await machine[Symbol.asyncDispose]();
+}
+
+async function publish(context: TestContext): Promise<void> {
+  const options = fakeOptions(aws, {
+    pollSeconds: 0.01,
+    spot: true,
+    ami: { regions: ['us-east-1'], shareWith: { accounts: ['222233334444'] } },
+  });
+  const machine = await ec2.launch(launchRequest(ami), options, context);
+  context.scope.use('machine', machine);
+  await machine.endpoint(context.signal);
+  const stopped = await machine.shutdown({ graceMs: 1000, signal: context.signal });
+  const published = await images.publish(await stopped.seal(), 'ami', subjectOf(), options, context);
+  expect(published.images).toHaveLength(2);
+  // Not kept: everything goes, also after success.
+  await context.scope[Symbol.asyncDispose]();
+  expect(remains()).toEqual([]);
+}
+
+/** Aborts while the n-th call is being answered. */
+function atCall(n: number): TestContextOptions {
+  const controller = new AbortController();
+  let count = 0;
+  aws.onCall = () => {
+    if (++count === n) controller.abort(new Error(`at call ${n}`));
+  };
+  return { signal: controller.signal };
+}
+
+// A launch is over when it throws; a whole build when its scope is.
+describe('an aborted launch leaves nothing at Amazon', () => {
+  it.each([
+    ['step', (n: number) => ({ signal: countingSignal(n) })],
+    ['journal line', atJournalLine],
+    ['call', atCall],
+  ])('whichever %s it is aborted at', async (_what, stopAt) => {
+    const outcomes = await fuzz(stopAt, launch, remains);
+    expect(outcomes.length).toBeGreaterThan(1);
+    for (const outcome of outcomes) expect(outcome).toEqual(CANCELLED);
+  });
+});
+
+describe('an aborted build leaves nothing at Amazon', () => {
+  it.each([
+    ['journal line', atJournalLine],
+    ['call', atCall],
+    ['moment', (n: number) => ({ signal: AbortSignal.timeout((n - 1) * 20) })],
+  ])('whichever %s it is aborted at', async (_what, stopAt) => {
+    const outcomes = await fuzz(stopAt, publish, remains);
+    expect(outcomes.length).toBeGreaterThan(3);
+    for (const { code, suppressed, atEnd } of outcomes)
+      expect({ code, suppressed, atEnd }).toEqual({ code: 'KIB_CANCELLED', suppressed: [], atEnd: CANCELLED.atEnd });
+  });
+});

@@ -1,0 +1,103 @@
+import { spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { RemoteImage } from '../../src/core/index.ts';
+import { testBase } from '../support/boot-base.ts';
+import { ACCOUNT, FakeAws } from '../support/ec2/fake.ts';
+import { QemuHypervisor } from '../support/ec2/qemu.ts';
+import { fakeCredentials } from '../support/ec2/rig.ts';
+import { processesWith } from '../support/leftovers.ts';
+import { testContext } from '../support/test-context.ts';
+
+const bin = fileURLToPath(new URL('../../bin/kib-native.ts', import.meta.url));
+const WITHOUT = 'node, containerd, cni, kubernetes, guest-agent, cloud-init, prepull, providers, network-manager';
+
+// Amazon is our fake; behind its instances stands QEMU, so that what is provisioned, stopped, made an AMI and judged is real.
+describe('a build on the interface of EC2', () => {
+  let dir: string;
+  let aws: FakeAws;
+  let hypervisor: QemuHypervisor;
+  let ami: string;
+
+  beforeAll(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'kib-ec2-'));
+    hypervisor = new QemuHypervisor(dir);
+    aws = await FakeAws.start({ hypervisor, settleMs: 500, lagMs: 100 });
+    const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'kib-native');
+    await using context = await testContext({ cache });
+    ami = aws.addImage({ name: 'debian-13-amd64-base', gib: 3, snapshotId: 'snap-base' });
+    hypervisor.snapshots.set('snap-base', await testBase(context));
+  });
+  afterAll(async () => {
+    await aws[Symbol.asyncDispose]();
+    await rm(dir, { recursive: true, force: true });
+  });
+
+  async function kib(
+    args: readonly string[],
+  ): Promise<{ readonly status: number | null; readonly stdout: string; readonly stderr: string }> {
+    const env = {
+      ...process.env,
+      ...fakeCredentials(),
+      XDG_STATE_HOME: join(dir, 'state-home'),
+      XDG_CACHE_HOME: process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'),
+    };
+    const child = spawn(process.execPath, ['--import', 'tsx', bin, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const [out, err]: [Buffer[], Buffer[]] = [[], []];
+    child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
+    child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
+    const status = await new Promise<number | null>((resolve) => child.once('close', resolve));
+    return { status, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() };
+  }
+
+  it('makes an AMI that boots, and a copy of it', async () => {
+    const image = join(dir, 'image.yaml');
+    await writeFile(
+      image,
+      `image: debian13
+base:
+  ami: ${ami}
+driver:
+  name: ec2
+  region: eu-central-1
+  endpoint: ${aws.endpoint}
+  allowFrom: [127.0.0.0/8]
+  pollSeconds: 1
+  slowness: 8
+  ami:
+    regions: [us-east-1]
+    shareWith: { accounts: ["222233334444"] }
+firmware: bios
+disk: 5GiB
+without: [${WITHOUT}]
+provision:
+  - shell: test -b /dev/nvme0n1 && echo provisioned >/etc/kib-ec2
+    name: the disk is an NVMe one
+`,
+    );
+    const started = Date.now();
+    const built = await kib(['build', image, '--output-dir', join(dir, 'output'), '--json']);
+    console.log(`build, AMI and verdict on the EC2 rig: ${Math.round((Date.now() - started) / 1000)} s`);
+    expect(built.status, built.stderr + built.stdout.slice(-2000)).toBe(0);
+    const manifest = JSON.parse(await readFile(join(dir, 'output/debian13/manifest.json'), 'utf8')) as {
+      readonly images: readonly RemoteImage[];
+      readonly verified: boolean;
+    };
+    expect(manifest.verified).toBe(true);
+    expect(manifest.images.map(({ location }) => location)).toEqual(['eu-central-1', 'us-east-1']);
+    // The build's machine, and the verdict's.
+    expect(hypervisor.started).toBe(2);
+    const ours = [...aws.region().images.values()].filter(({ owner }) => owner === ACCOUNT);
+    expect(ours.map(({ id }) => id)).toEqual([manifest.images[0]?.id]);
+    expect(ours[0]?.permissions).toEqual([{ UserId: '222233334444' }]);
+    // Two AMIs with a snapshot each are all that is left.
+    expect(aws.leftovers()).toHaveLength(4);
+    expect(processesWith(dir)).toEqual([]);
+    const said = built.stdout + built.stderr + JSON.stringify(aws.calls.map(({ query }) => query));
+    expect(built.stdout + built.stderr).not.toContain('PRIVATE KEY');
+    expect(said).not.toContain('secret-of-the-fake');
+  });
+});

@@ -1,0 +1,220 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdir, mkdtemp, rm, rmdir, symlink, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { generateKeyPair } from '../../../src/transport/keys.ts';
+import { filesBelow } from '../leftovers.ts';
+import { startVmwareRig } from '../vmware/rig.ts';
+
+const NEEDED = [
+  '/usr/sbin/sshd',
+  '/usr/sbin/dnsmasq',
+  '/usr/sbin/ip',
+  '/usr/bin/nsenter',
+  '/usr/bin/qemu-system-x86_64',
+  '/bin/busybox',
+];
+
+/** Why there can be no rig here; undefined when there can. */
+export const noRig: string | undefined =
+  userInfo().uid === 0
+    ? NEEDED.filter((path) => !existsSync(path)).map((path) => `${path} is not installed`)[0]
+    : 'only root can make the namespaces of the rig';
+
+/** What ESXi's busybox has of the applets that anybody here could think of; the rig's shell finds nothing else. */
+const APPLETS =
+  'ash awk basename cat chmod cp cut date dd df dirname du echo env expr false find grep gunzip gzip head hostname kill ln ls md5sum mkdir mktemp more mv nohup od printf ps pwd readlink rm rmdir sed seq sh sha1sum sha256sum sleep sort stat sync tail tar tee test touch tr true uname uniq vi wc which xargs zcat ['.split(
+    ' ',
+  );
+
+/**
+ * What a login to an ESXi host finds, for tests: OpenSSH, busybox's shell, `vim-cmd`, `esxcli`, `vmkfstools` and datastores below /vmfs/volumes;
+ * machines are QEMU (tests/support/vmware). Datastores: `datastore1`; `with space`; `small`, of 64 KiB; `asleep`, not mounted. Port group:
+ * `VM Network`.
+ */
+export interface EsxiRig extends AsyncDisposable {
+  /** Options of the driver that lead there. */
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly dir: string;
+  readonly keyFile: string;
+  /** Folder that /vmfs/volumes/datastore1 is. */
+  readonly datastore: string;
+  /** Names of registered machines and of files in the datastores that hold the text. */
+  named(text: string): readonly string[];
+  /** argv that runs a program in the network and mounts of the host. */
+  within(argv: readonly string[]): readonly string[];
+  /** Runs a command in the host's shell; throws when it fails. */
+  shell(command: string): string;
+  /** What esxcli says of GuestIPHack, which decides whether it knows addresses. */
+  setGuestIpHack(isOn: boolean): Promise<void>;
+  /** Forgets that the module multiextent was loaded. */
+  unloadMultiextent(): Promise<void>;
+  /** Starts an SSH server in the host's own network, for clients there; it ends with the rig. */
+  listenInside(): Promise<{ readonly host: string; readonly port: number }>;
+  /** SSH connections accepted so far. */
+  readonly connections: () => number;
+  /** Breaks every SSH connection. */
+  drop(): void;
+}
+
+/** Starts the rig; the caller disposes it. */
+export async function startEsxiRig(sshdLines: readonly string[] = []): Promise<EsxiRig> {
+  if (noRig !== undefined) throw new Error(noRig);
+  const dir = await mkdtemp(join(tmpdir(), 'kib-esxi-'));
+  const state = join(dir, 'esxi');
+  for (const name of ['bin', 'datastore1', 'space', 'ssh', 'esxi/inventory']) await mkdir(join(dir, name), { recursive: true });
+  await mkdir('/vmfs', { recursive: true });
+  const vmware = await startVmwareRig(join(dir, 'vmware'));
+  for (const applet of APPLETS) await symlink('/bin/busybox', join(dir, 'bin', applet));
+  await symlink('/usr/bin/scp', join(dir, 'bin', 'scp'));
+  const environment = `export PATH=/usr/sbin:/usr/bin:/sbin:/bin KIB_VMRUN_STATE='${vmware.state}' KIB_ESXI_STATE='${state}' KIB_ESXI_LEASES='${vmware.leases}'`;
+  for (const name of ['vim-cmd', 'esxcli', 'vmkfstools']) {
+    const script = fileURLToPath(new URL(`${name}.mjs`, import.meta.url));
+    await writeFile(join(dir, 'bin', name), `#!/bin/sh\n${environment}\nexec '${process.execPath}' '${script}' "$@"\n`, {
+      mode: 0o755,
+    });
+  }
+  await writeFile(join(dir, 'bin/vmkload_mod'), `#!/bin/sh\necho loaded >'${state}/multiextent'\n`, { mode: 0o755 });
+  const [enter = '', ...words] = vmware.within([
+    'unshare',
+    '--mount',
+    'sh',
+    fileURLToPath(new URL('rig.sh', import.meta.url)),
+    dir,
+  ]);
+  const holder = spawn(enter, words, { stdio: ['pipe', 'pipe', 'inherit'] });
+  await once(holder);
+  const pid = deepest(holder);
+  const inside = ['/usr/bin/nsenter', '--target', String(pid), '--mount', '--net', '--wd=/'];
+  const ssh = await startSshd(dir, inside, sshdLines);
+  const daemons: ChildProcess[] = [];
+  return {
+    options: {
+      host: '127.0.0.1',
+      port: ssh.port,
+      keyFile: ssh.keyFile,
+      hostKey: ssh.hostKey,
+      datastore: 'datastore1',
+      reach: 'jump',
+    },
+    dir,
+    keyFile: ssh.keyFile,
+    datastore: join(dir, 'datastore1'),
+    named(text) {
+      const machines = readdirSync(join(state, 'inventory')).map((id) => readFileSync(join(state, 'inventory', id), 'utf8'));
+      const files = ['datastore1', 'space'].flatMap((name) => filesBelow(join(dir, name)));
+      return [...machines, ...files].filter((name) => name.includes(text));
+    },
+    within: (argv) => [...inside, ...argv],
+    shell(command) {
+      const [program = '', ...args] = [...inside, join(dir, 'bin/ash'), '-c', command];
+      const { status, stdout, stderr } = spawnSync(program, args, { encoding: 'utf8', env: { PATH: join(dir, 'bin') } });
+      if (status !== 0) throw new Error(`${command}: ${stdout}${stderr}`);
+      return stdout;
+    },
+    setGuestIpHack: (isOn) => writeFile(join(state, 'guest-ip-hack'), isOn ? '1' : '0'),
+    unloadMultiextent: () => rm(join(state, 'multiextent'), { force: true }),
+    async listenInside() {
+      const [program = '', ...args] = [...inside, '/usr/sbin/sshd', '-D', '-e', '-p', '22', '-f', join(dir, 'ssh/sshd_config')];
+      const daemon = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+      daemons.push(daemon);
+      await new Promise<void>((resolve, reject) => {
+        daemon.stderr.on('data', (chunk: Buffer) => {
+          if (chunk.toString().includes('Server listening')) resolve();
+        });
+        daemon.once('close', () => reject(new Error('sshd ended')));
+      });
+      return { host: '127.0.0.1', port: 22 };
+    },
+    connections: ssh.connections,
+    drop: () => ssh.drop(),
+    async [Symbol.asyncDispose]() {
+      for (const daemon of daemons) daemon.kill('SIGTERM');
+      await ssh.close();
+      await vmware[Symbol.asyncDispose]();
+      holder.stdin?.end();
+      await new Promise<void>((resolve) => {
+        if (holder.exitCode !== null) resolve();
+        else holder.once('close', () => resolve());
+      });
+      // Another rig may still use it.
+      await rmdir('/vmfs').catch(() => {});
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Waits for the first word of a process. */
+async function once(child: ChildProcess): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    child.stdout?.once('data', () => resolve());
+    child.once('close', () => reject(new Error('the namespace of the ESXi rig ended')));
+  });
+}
+
+/** `ip netns exec` and `unshare` become the program they start, so it is the child itself. */
+function deepest({ pid }: ChildProcess): number {
+  if (pid === undefined) throw new Error('the namespace of the ESXi rig did not start');
+  return pid;
+}
+
+/** sshd, one process per connection, so that only the port is of this host's loopback; the rest is in the namespaces. */
+async function startSshd(dir: string, inside: readonly string[], lines: readonly string[]) {
+  const folder = join(dir, 'ssh');
+  const [login, host] = [generateKeyPair('rig login'), generateKeyPair('rig host')];
+  const keyFile = join(folder, 'id');
+  await writeFile(keyFile, login.privateKey, { mode: 0o600 });
+  await writeFile(join(folder, 'authorized'), login.publicKey, { mode: 0o600 });
+  await writeFile(join(folder, 'host'), host.privateKey, { mode: 0o600 });
+  const config = [
+    `HostKey ${join(folder, 'host')}`,
+    `AuthorizedKeysFile ${join(folder, 'authorized')}`,
+    `SetEnv PATH=${join(dir, 'bin')}`,
+    'StrictModes no',
+    'UsePAM no',
+    'PidFile none',
+    'PasswordAuthentication no',
+    'PermitRootLogin prohibit-password',
+    ...lines,
+  ];
+  await writeFile(join(folder, 'sshd_config'), `${config.join('\n')}\n`);
+  const sockets = new Set<Socket>();
+  let connections = 0;
+  const server = createServer({ noDelay: true }, (socket) => {
+    connections += 1;
+    sockets.add(socket);
+    const [program = '', ...args] = [...inside, '/usr/sbin/sshd', '-i', '-e', '-f', join(folder, 'sshd_config')];
+    const sshd = spawn(program, args, { stdio: ['pipe', 'pipe', 'ignore'] });
+    socket.pipe(sshd.stdin);
+    sshd.stdout.pipe(socket);
+    sshd.stdin.on('error', () => {});
+    socket.on('error', () => {});
+    socket.once('close', () => {
+      sockets.delete(socket);
+      sshd.stdin.destroy();
+    });
+    sshd.once('close', () => socket.destroy());
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  const drop = (): void => {
+    for (const socket of sockets) socket.destroy();
+  };
+  return {
+    port: (server.address() as AddressInfo).port,
+    keyFile,
+    hostKey: host.publicKey,
+    connections: () => connections,
+    drop,
+    async close() {
+      drop();
+      await new Promise<void>((resolve) => {
+        server.close(() => resolve());
+      });
+    },
+  };
+}
