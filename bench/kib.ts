@@ -114,7 +114,7 @@ export function imageArguments(bench: Bench, images: readonly string[], vars: re
   ];
 }
 
-export function kibEnvironment(bench: Bench, home: string): Readonly<Record<string, string>> {
+function kibEnvironment(bench: Bench, home: string): Readonly<Record<string, string>> {
   return { XDG_CACHE_HOME: join(bench.work, 'homes', home, 'cache'), XDG_STATE_HOME: join(bench.work, 'homes', home, 'state') };
 }
 

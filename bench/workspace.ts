@@ -8,7 +8,7 @@ import type { LocalSource } from '../src/core/index.ts';
 import { fetchBase } from '../src/engine/base/index.ts';
 import { testContext } from '../tests/support/test-context.ts';
 
-export const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
 export const BENCH = fileURLToPath(new URL('.', import.meta.url));
 
 /** What every scenario works with. */

@@ -46,7 +46,7 @@ export function runtimeDropIn(unit: string): string {
 }
 
 export const SIZING = '/usr/libexec/kubernetes/kubelet-resource-sizing';
-export const SIZING_CONFIG = `${KUBELET_CONFIG_DIR}/90-kib-resource-sizing.conf`;
+const SIZING_CONFIG = `${KUBELET_CONFIG_DIR}/90-kib-resource-sizing.conf`;
 export const SIZING_DROP_IN = `[Service]\nExecStartPre=${SIZING} ${SIZING_CONFIG}\n`;
 
 /**

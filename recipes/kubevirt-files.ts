@@ -60,7 +60,7 @@ networking:
 }
 
 /** Places of this machine that the script looks at or writes to. */
-export const PLACES = {
+const PLACES = {
   folder: FOLDER,
   state: '/var/lib/kib-kubevirt',
   kubeconfig: '/etc/kubernetes/admin.conf',

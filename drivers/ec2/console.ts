@@ -16,11 +16,14 @@ export interface ConsoleSource {
 
 /** It changes slowly, and every call counts against the account's rate. */
 const POLLS = 3;
+/** EC2 tells the console of Nitro instances within seconds, that of others minutes after their start (AWS: GetConsoleOutput). */
+const LAG_MS = 240_000;
 /** What EC2 keeps of a console. */
 const KEPT_BYTES = 64 * 1024;
 
 /** Copies the console of an instance to a file, as far as EC2 tells it: the last 64 KiB, on Nitro instances while they run. */
 export class ConsoleLog extends FileConsole implements AsyncDisposable {
+  readonly lagMs = LAG_MS;
   readonly #source: ConsoleSource;
   readonly #stop = new AbortController();
   readonly #loop: Promise<void>;

@@ -46,6 +46,7 @@ export class Ec2Machine implements RunningMachine {
   readonly exited: Promise<never>;
   readonly #machine: Launched;
   readonly #watching = new AbortController();
+  #address: string | undefined;
   #tunnel: Promise<Tunnel> | undefined;
   #state: 'running' | 'stopping' | 'stopped' | 'released' = 'running';
 
@@ -59,22 +60,11 @@ export class Ec2Machine implements RunningMachine {
     this.exited.catch(() => {});
   }
 
-  /** The address is asked for every time: a public one changes when an instance is stopped and started. */
   async endpoint(signal: AbortSignal): Promise<Endpoint> {
-    const { ec2, id, options, bastion, context } = this.#machine;
-    const isPrivate = bastion !== undefined || options.address === 'private';
-    const waiting = { timeoutMs: options.launchMinutes * 60_000, pollMs: pollMs(options) };
-    const what = `the ${isPrivate ? 'private' : 'public'} address of instance ${id}`;
-    const host = await waitFor(what, waiting, { clock: context.clock, signal }, async (inner) => {
-      const instance = await describeInstance(ec2, id, inner);
-      return isPrivate ? instance?.PrivateIpAddress : instance?.PublicIpAddress;
-    }).catch((error: unknown) => {
-      if (!isKibError(error) || error.code !== 'KIB_EC2_TIMEOUT' || isPrivate) throw error;
-      throw new KibError('KIB_EC2_NETWORK', `instance ${id} has no public address`, {
-        hint: 'publicIp: true with a public subnet, or address: private, or a bastion',
-        cause: error,
-      });
-    });
+    const { bastion } = this.#machine;
+    // Asked for once: an address stays until the instance is stopped, and whoever waits for SSH asks three times a second.
+    this.#address ??= await this.#findAddress(signal);
+    const host = this.#address;
     if (bastion === undefined) return { host, port: SSH_PORT };
     const { parts } = this.#machine;
     this.#tunnel ??= openTunnel(bastion, { host, port: SSH_PORT }).then((tunnel) => parts.use('tunnel', tunnel));
@@ -144,6 +134,23 @@ export class Ec2Machine implements RunningMachine {
     this.#state = 'stopping';
     this.#watching.abort(new Error('the machine is being removed'));
     await disposeParts(this.#machine);
+  }
+
+  async #findAddress(signal: AbortSignal): Promise<string> {
+    const { ec2, id, options, bastion, context } = this.#machine;
+    const isPrivate = bastion !== undefined || options.address === 'private';
+    const waiting = { timeoutMs: options.launchMinutes * 60_000, pollMs: pollMs(options) };
+    const what = `the ${isPrivate ? 'private' : 'public'} address of instance ${id}`;
+    return waitFor(what, waiting, { clock: context.clock, signal }, async (inner) => {
+      const instance = await describeInstance(ec2, id, inner);
+      return isPrivate ? instance?.PrivateIpAddress : instance?.PublicIpAddress;
+    }).catch((error: unknown) => {
+      if (!isKibError(error) || error.code !== 'KIB_EC2_TIMEOUT' || isPrivate) throw error;
+      throw new KibError('KIB_EC2_NETWORK', `instance ${id} has no public address`, {
+        hint: 'publicIp: true with a public subnet, or address: private, or a bastion',
+        cause: error,
+      });
+    });
   }
 
   async #watch(): Promise<never> {

@@ -23,6 +23,11 @@ export async function findNetwork(ec2: Ec2, options: Ec2Options, signal: AbortSi
       hint: 'set subnets, subnetFilter or vpc of the driver',
     });
   }
+  if (options.vpc !== undefined && options.vpc !== first.VpcId) {
+    throw new KibError('KIB_EC2_NETWORK', `subnet ${first.SubnetId} is of ${first.VpcId}, not of ${options.vpc}`, {
+      hint: 'leave out vpc of the driver, or name subnets of that one',
+    });
+  }
   const strangers = found.filter(({ VpcId }) => VpcId !== first.VpcId);
   if (strangers.length > 0) {
     throw new KibError('KIB_EC2_NETWORK', `the subnets ${ids(found).join(', ')} are of several VPCs`, {

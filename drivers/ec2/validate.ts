@@ -22,8 +22,8 @@ function instanceIssues(machine: MachineSpec, options: Ec2Options): readonly Con
   if (options.securityGroups.length > 0 && options.allowFrom !== undefined) {
     issues.push({ path: 'allowFrom', message: 'is only looked at without securityGroups' });
   }
-  if (options.subnets.length > 0 && (options.vpc !== undefined || Object.keys(options.subnetFilter).length > 0)) {
-    issues.push({ path: 'subnets', message: 'says where already: leave out vpc and subnetFilter' });
+  if (options.subnets.length > 0 && Object.keys(options.subnetFilter).length > 0) {
+    issues.push({ path: 'subnets', message: 'says where already: leave out subnetFilter' });
   }
   return issues;
 }

@@ -30,10 +30,7 @@ export function preview(machine: MachineSpec, options: EsxiOptions): readonly Pr
           there('Upload the seed', 'cat', `>${folder}/${SEED}`),
         ]
       : []),
-    ...text
-      .trimEnd()
-      .split('\n')
-      .map((line) => ({ title: `Write ${folder}/${name}.vmx`, argv: [line] })),
+    { title: `Write ${folder}/${name}.vmx`, argv: [text] },
     there('Register the machine', 'vim-cmd', 'solo/registervm', `${folder}/${name}.vmx`),
     there('Power it on', 'vim-cmd', 'vmsvc/power.on', '{vmid}'),
   ];

@@ -30,7 +30,7 @@ export interface MachineVolumes {
 }
 
 const ARCHITECTURES = { amd64: 'x86_64', arm64: 'aarch64' } as const satisfies Record<Arch, string>;
-export const MACHINE_TYPES = { amd64: 'q35', arm64: 'virt' } as const satisfies Record<Arch, string>;
+const MACHINE_TYPES = { amd64: 'q35', arm64: 'virt' } as const satisfies Record<Arch, string>;
 const CPU_MODES = ['host-passthrough', 'host-model', 'maximum'];
 
 /** The domain as `virsh define` takes it (https://libvirt.org/formatdomain.html). Pure. */

@@ -64,7 +64,7 @@ export async function readDescriptors(dirs: readonly string[]): Promise<readonly
 }
 
 /** Whether a descriptor is for UEFI without Secure Boot on that machine type (`pc-q35-7.2`, never an alias). */
-export function fits(descriptor: Descriptor, arch: Arch, machineType: string): boolean {
+function fits(descriptor: Descriptor, arch: Arch, machineType: string): boolean {
   return (
     descriptor['interface-types'].includes('uefi') &&
     !descriptor.features.some((feature) => UNWANTED.has(feature)) &&

@@ -24,7 +24,7 @@ export interface Version {
 }
 
 /** -blockdev, pflash by node name and JSON are older; below this nothing was tried. */
-export const MINIMUM_VERSION: Version = { major: 6, minor: 2 };
+const MINIMUM_VERSION: Version = { major: 6, minor: 2 };
 
 /** Seccomp rules: no system calls QEMU does not need once it runs. */
 export const SANDBOX = 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny';

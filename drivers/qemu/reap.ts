@@ -39,7 +39,7 @@ export async function reapProcess(resource: Resource, clock: Clock = systemClock
 }
 
 /** Pids of running processes that have these two words one after the other in their command line. */
-export async function findProcesses([first, second]: readonly [string, string]): Promise<readonly number[]> {
+async function findProcesses([first, second]: readonly [string, string]): Promise<readonly number[]> {
   if (process.platform !== 'linux') {
     const { stdout } = await run('ps', ['-axww', '-o', 'pid=,command='], { signal: new AbortController().signal });
     return stdout

@@ -3,7 +3,7 @@ import type { Product, VmwareHost } from './host.ts';
 import { runningMachines, vmrun } from './vmrun.ts';
 
 /** Journal kind of a machine that runs; `id` is its .vmx, `data` how to reach it. Its files are a `path` of their own. */
-export const VMWARE_MACHINE = 'vmware:machine';
+const VMWARE_MACHINE = 'vmware:machine';
 
 const STOP_MS = 60_000;
 

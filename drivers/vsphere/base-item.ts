@@ -39,7 +39,11 @@ export interface BaseUpload {
 }
 
 /** Looks at the base before anything is made. Throws KIB_DRIVER_CANNOT. */
-export async function inspectBase({ path, format, offset = 0, bytes }: LocalBase, diskBytes: number, signal: AbortSignal): Promise<DiskFile> {
+export async function inspectBase(
+  { path, format, offset = 0, bytes }: LocalBase,
+  diskBytes: number,
+  signal: AbortSignal,
+): Promise<DiskFile> {
   const file = offset === 0 ? { path, format } : { path, format, offset, ...(bytes === undefined ? {} : { bytes }) };
   let size: number;
   try {
@@ -49,16 +53,24 @@ export async function inspectBase({ path, format, offset = 0, bytes }: LocalBase
     throw new KibError('KIB_DRIVER_CANNOT', `the base cannot be opened as ${format}: ${error.message}`, { cause: error });
   }
   if (size <= diskBytes) return file;
-  throw new KibError('KIB_DRIVER_CANNOT', `the base is larger than the disk: ${formatBytes(size)} for a disk of ${formatBytes(diskBytes)}`, {
-    hint: `give disk: ${formatBytes(size)} or more`,
-  });
+  throw new KibError(
+    'KIB_DRIVER_CANNOT',
+    `the base is larger than the disk: ${formatBytes(size)} for a disk of ${formatBytes(diskBytes)}`,
+    {
+      hint: `give disk: ${formatBytes(size)} or more`,
+    },
+  );
 }
 
 /**
  * The library item of a base, uploaded unless the library has it: an OVF of one disk as large as the machine's, since REST cannot grow a disk.
  * It is uploaded under a name of the build and renamed when it is whole.
  */
-export async function baseItem(upload: BaseUpload, options: VsphereOptions, context: Context): Promise<{ readonly id: string; drop(): Promise<void> }> {
+export async function baseItem(
+  upload: BaseUpload,
+  options: VsphereOptions,
+  context: Context,
+): Promise<{ readonly id: string; drop(): Promise<void> }> {
   const { vcenter, base, machine, library, name } = upload;
   const { signal, span } = context;
   const file = await inspectBase(base, machine.diskBytes, signal);
@@ -82,7 +94,11 @@ export async function baseItem(upload: BaseUpload, options: VsphereOptions, cont
   return { id, drop: async () => {} };
 }
 
-async function keptName(file: DiskFile, { base, machine: { diskBytes, firmware } }: BaseUpload, signal: AbortSignal): Promise<string> {
+async function keptName(
+  file: DiskFile,
+  { base, machine: { diskBytes, firmware } }: BaseUpload,
+  signal: AbortSignal,
+): Promise<string> {
   const digest = await digestFile(base.path, 'sha256', signal);
   const { offset = 0, bytes } = file;
   return `kib-base-${sha256(canonicalJson({ digest, offset, bytes, diskBytes, firmware, form: FORM }))}`;
@@ -130,4 +146,3 @@ async function writeBase(
   });
   return { text, bytes };
 }
-

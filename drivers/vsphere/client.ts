@@ -77,7 +77,7 @@ export class Vcenter implements AsyncDisposable {
     return this.#reach.clock;
   }
 
-  /** Calls and reads the answer; retries what may pass when it only asks. Throws KIB_VSPHERE…. */
+  /** Calls and reads the answer. Throws KIB_VSPHERE…, retryable where the same call may pass later. */
   async call<T>(call: Call, answer: z.ZodType<T>): Promise<T> {
     const body = await this.#answered(call);
     const parsed = answer.safeParse(body);
@@ -104,10 +104,15 @@ export class Vcenter implements AsyncDisposable {
   /** Sends a file to where an update session wants it. */
   async upload(uri: string, body: Readable, bytes: number, signal: AbortSignal): Promise<void> {
     const url = this.#transferUrl(uri);
-    const headers = { ...(await this.#transferHeaders(url)), 'content-length': String(bytes), 'content-type': 'application/octet-stream' };
+    const headers = {
+      ...(await this.#transferHeaders(url)),
+      'content-length': String(bytes),
+      'content-type': 'application/octet-stream',
+    };
     const answer = await this.#send(url, { method: 'PUT', headers, body, signal });
     const text = await answer.body.text();
-    if (answer.statusCode >= 300) throw refused(this.server, { method: 'PUT', path: url.pathname }, answer.statusCode, json(text));
+    if (answer.statusCode >= 300)
+      throw refused(this.server, { method: 'PUT', path: url.pathname }, answer.statusCode, json(text));
   }
 
   /** Hands the bytes of a download session's file to `sink`. */
@@ -123,10 +128,12 @@ export class Vcenter implements AsyncDisposable {
     let bytes = 0;
     try {
       for (;;) {
-        const next = await withDeadline({ ms: STALL_MS, clock: this.clock, signal, onTimeout }, () => chunks.next()).catch((error: unknown) => {
-          throwIfAborted(signal);
-          throw unreachable(url.host, error);
-        });
+        const next = await withDeadline({ ms: STALL_MS, clock: this.clock, signal, onTimeout }, () => chunks.next()).catch(
+          (error: unknown) => {
+            throwIfAborted(signal);
+            throw unreachable(url.host, error);
+          },
+        );
         if (next.done === true) return bytes;
         bytes += next.value.length;
         await sink(next.value);
@@ -155,9 +162,13 @@ export class Vcenter implements AsyncDisposable {
     const never = new AbortController();
     const { signal = never.signal, timeoutMs: ms = CALL_MS } = call;
     const onTimeout = () =>
-      new KibError('KIB_VSPHERE_TIMEOUT', `${this.server} did not answer ${call.method} ${call.path} in ${Math.round(ms / 1000)} s`, {
-        retryable: true,
-      });
+      new KibError(
+        'KIB_VSPHERE_TIMEOUT',
+        `${this.server} did not answer ${call.method} ${call.path} in ${Math.round(ms / 1000)} s`,
+        {
+          retryable: true,
+        },
+      );
     return withDeadline({ ms, clock: this.clock, signal, onTimeout }, async (inner) => {
       const first = await this.#once(call, inner);
       // The session was idle for too long, or vCenter was restarted.
@@ -171,7 +182,11 @@ export class Vcenter implements AsyncDisposable {
     const token = await this.#login(signal, stale);
     const answer = await this.#send(this.#url(call), {
       method: call.method,
-      headers: { [SESSION]: token, accept: 'application/json', ...(call.body === undefined ? {} : { 'content-type': 'application/json' }) },
+      headers: {
+        [SESSION]: token,
+        accept: 'application/json',
+        ...(call.body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
       ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
       signal,
     });
@@ -181,7 +196,8 @@ export class Vcenter implements AsyncDisposable {
   /** One login for all calls that wait for it. */
   async #login(signal: AbortSignal, stale: string | undefined): Promise<string> {
     const current = this.#token;
-    if (current !== undefined && (await current.catch(() => undefined)) === stale && this.#token === current) this.#token = undefined;
+    if (current !== undefined && (await current.catch(() => undefined)) === stale && this.#token === current)
+      this.#token = undefined;
     this.#token ??= this.#newToken(signal);
     const token = this.#token;
     token.catch(() => {
@@ -208,9 +224,13 @@ export class Vcenter implements AsyncDisposable {
     const text = await answer.body.text();
     const version = /<name>urn:vim25<\/name>\s*<version>([\d.]+)<\/version>/.exec(text)?.[1];
     if (answer.statusCode === 200 && version !== undefined) return version;
-    throw new KibError('KIB_VSPHERE_CONNECT', `${this.server} does not answer as vCenter does: GET ${path} gave ${answer.statusCode}`, {
-      hint: 'is driver.server the vCenter Server, and not a host or a proxy before it?',
-    });
+    throw new KibError(
+      'KIB_VSPHERE_CONNECT',
+      `${this.server} does not answer as vCenter does: GET ${path} gave ${answer.statusCode}`,
+      {
+        hint: 'is driver.server the vCenter Server, and not a host or a proxy before it?',
+      },
+    );
   }
 
   #url({ path, query = {} }: Pick<Call, 'path' | 'query'>): URL {

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { type Context, KibError, type MachineSpec, throwIfAborted } from '../../src/core/index.ts';
 import type { Vcenter } from './client.ts';
 import { pollMs, taskMs, type VsphereOptions } from './options.ts';
+import { machinesSchema } from './owned.ts';
 import type { Placement } from './placement.ts';
 import { referredTo, viTask } from './vi-json.ts';
 import { finishTask, taskFailed } from './wait.ts';
@@ -22,7 +23,13 @@ export interface NewMachine {
 }
 
 /** Makes a powered-off machine; its name is the caller's to own. Returns its id. */
-export async function makeMachine(vcenter: Vcenter, source: Source, wanted: NewMachine, options: VsphereOptions, context: Context): Promise<string> {
+export async function makeMachine(
+  vcenter: Vcenter,
+  source: Source,
+  wanted: NewMachine,
+  options: VsphereOptions,
+  context: Context,
+): Promise<string> {
   throwIfAborted(context.signal);
   const id = await makers[source.kind](vcenter, source, wanted, options, context);
   throwIfAborted(context.signal);
@@ -33,14 +40,22 @@ type Maker = (vcenter: Vcenter, source: Source, wanted: NewMachine, options: Vsp
 
 const makers: Readonly<Record<Source['kind'], Maker>> = { vm: clone, ovf: deployOvf, 'vm-template': deployTemplate };
 
-async function clone(vcenter: Vcenter, source: Source, { name, placement }: NewMachine, options: VsphereOptions, context: Context): Promise<string> {
+async function clone(
+  vcenter: Vcenter,
+  source: Source,
+  { name, placement }: NewMachine,
+  options: VsphereOptions,
+  context: Context,
+): Promise<string> {
   const { folder, resourcePool: resource_pool, host, datastore } = placement;
   const waiting = { timeoutMs: taskMs(options), pollMs: pollMs(options) };
   const what = `cloning ${source.id} as ${name}`;
   if (source.kind === 'vm' && source.isTemplate) {
     const moref = (type: string, value: string) => ({ _typeName: 'ManagedObjectReference', type, value });
     if (folder === undefined) {
-      throw new KibError('KIB_VSPHERE_PLACEMENT', `${vcenter.server} has several datacenters: where does ${name} go?`, { hint: 'give driver.folder or driver.datacenter' });
+      throw new KibError('KIB_VSPHERE_PLACEMENT', `${vcenter.server} has several datacenters: where does ${name} go?`, {
+        hint: 'give driver.folder or driver.datacenter',
+      });
     }
     const location = {
       _typeName: 'VirtualMachineRelocateSpec',
@@ -50,7 +65,10 @@ async function clone(vcenter: Vcenter, source: Source, { name, placement }: NewM
     };
     const spec = { _typeName: 'VirtualMachineCloneSpec', location, template: false, powerOn: false };
     const body = { folder: moref('Folder', folder), name, spec };
-    return known(what, referredTo(await viTask(vcenter, { type: 'VirtualMachine', id: source.id }, 'CloneVM_Task', body, waiting, context)));
+    return known(
+      what,
+      referredTo(await viTask(vcenter, { type: 'VirtualMachine', id: source.id }, 'CloneVM_Task', body, waiting, context)),
+    );
   }
   const task = await vcenter.call(
     {
@@ -62,7 +80,10 @@ async function clone(vcenter: Vcenter, source: Source, { name, placement }: NewM
     z.string(),
   );
   const result = await finishTask(vcenter, what, task, waiting, context);
-  return known(what, typeof result === 'string' ? result : undefined);
+  // The API leaves open in what form the result is.
+  if (typeof result === 'string') return result;
+  const found = await vcenter.call({ method: 'GET', path: '/api/vcenter/vm', query: { names: name } }, machinesSchema);
+  return known(what, found[0]?.vm);
 }
 
 const filterSchema = z.object({ networks: z.array(z.string()).optional() });
@@ -72,11 +93,20 @@ const deployedSchema = z.object({
   error: z.unknown().optional(),
 });
 
-async function deployOvf(vcenter: Vcenter, source: Source, wanted: NewMachine, options: VsphereOptions, { signal }: Context): Promise<string> {
+async function deployOvf(
+  vcenter: Vcenter,
+  source: Source,
+  wanted: NewMachine,
+  options: VsphereOptions,
+  { signal }: Context,
+): Promise<string> {
   const { name, placement, properties } = wanted;
   const path = `/api/vcenter/ovf/library-item/${source.id}`;
   const target = { resource_pool_id: placement.resourcePool, host_id: placement.host, folder_id: placement.folder };
-  const { networks = [] } = await vcenter.call({ method: 'POST', path, query: { action: 'filter' }, body: { target }, signal }, filterSchema);
+  const { networks = [] } = await vcenter.call(
+    { method: 'POST', path, query: { action: 'filter' }, body: { target }, signal },
+    filterSchema,
+  );
   const { network } = placement;
   const deployment_spec = {
     name,
@@ -111,7 +141,13 @@ const templateSchema = z.object({
 });
 
 /** The one way in REST to get a larger disk. */
-async function deployTemplate(vcenter: Vcenter, source: Source, wanted: NewMachine, options: VsphereOptions, { signal }: Context): Promise<string> {
+async function deployTemplate(
+  vcenter: Vcenter,
+  source: Source,
+  wanted: NewMachine,
+  options: VsphereOptions,
+  { signal }: Context,
+): Promise<string> {
   const { name, placement, machine } = wanted;
   const path = `/api/vcenter/vm-template/library-items/${source.id}`;
   const { disks, nics } = await vcenter.call({ method: 'GET', path, signal }, templateSchema);
@@ -125,8 +161,12 @@ async function deployTemplate(vcenter: Vcenter, source: Source, wanted: NewMachi
     placement: { folder: placement.folder, resource_pool: placement.resourcePool, host: placement.host },
     powered_on: false,
     hardware_customization: {
-      ...(smaller.length === 1 ? { disks_to_update: Object.fromEntries(smaller.map(([disk]) => [disk, { capacity: machine.diskBytes }])) } : {}),
-      ...(network === undefined ? {} : { nics: Object.fromEntries(Object.keys(nics).map((nic) => [nic, { network: network.id }])) }),
+      ...(smaller.length === 1
+        ? { disks_to_update: Object.fromEntries(smaller.map(([disk]) => [disk, { capacity: machine.diskBytes }])) }
+        : {}),
+      ...(network === undefined
+        ? {}
+        : { nics: Object.fromEntries(Object.keys(nics).map((nic) => [nic, { network: network.id }])) }),
     },
   };
   return vcenter.call({ method: 'POST', path, query: { action: 'deploy' }, body, timeoutMs: taskMs(options) }, z.string());

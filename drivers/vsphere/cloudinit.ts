@@ -59,9 +59,13 @@ async function findMachine(vcenter: Vcenter, name: string, signal: AbortSignal):
   const found = await vcenter.call({ method: 'GET', path: '/api/vcenter/vm', query: { names: name }, signal }, machinesSchema);
   const [only] = found;
   if (only === undefined || found.length > 1) {
-    throw new KibError('KIB_VSPHERE_PLACEMENT', `${vcenter.server} has ${only === undefined ? 'no machine' : `${found.length} machines`} called ${name}`, {
-      hint: 'deploy the image first; a template is no machine',
-    });
+    throw new KibError(
+      'KIB_VSPHERE_PLACEMENT',
+      `${vcenter.server} has ${only === undefined ? 'no machine' : `${found.length} machines`} called ${name}`,
+      {
+        hint: 'deploy the image first; a template is no machine',
+      },
+    );
   }
   if (only.power_state === 'POWERED_OFF') return only.vm;
   throw new KibError('KIB_DRIVER_CANNOT', `${name} is not powered off`, { hint: 'shut it down first' });

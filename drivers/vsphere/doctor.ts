@@ -48,7 +48,8 @@ function missing(name: string, { message, hint }: KibError): Finding {
 
 async function versionOf(vcenter: Vcenter, signal: AbortSignal): Promise<Looked> {
   const version = await vcenter.version(signal);
-  if (!isAtLeast(version, OLDEST)) return { status: 'missing', detail: `API ${version}`, fix: `the driver needs ${OLDEST} or newer` };
+  if (!isAtLeast(version, OLDEST))
+    return { status: 'missing', detail: `API ${version}`, fix: `the driver needs ${OLDEST} or newer` };
   if (isAtLeast(version, '8.0.1')) return { status: 'ok', detail: `API ${version}` };
   return {
     status: 'warning',
@@ -58,7 +59,12 @@ async function versionOf(vcenter: Vcenter, signal: AbortSignal): Promise<Looked>
 }
 
 async function placementOf(vcenter: Vcenter, options: VsphereOptions, signal: AbortSignal): Promise<Looked> {
-  const { datastore, resourcePool, folder, host, network } = await resolvePlacement(vcenter, options, { keepsNetwork: false }, signal);
+  const { datastore, resourcePool, folder, host, network } = await resolvePlacement(
+    vcenter,
+    options,
+    { keepsNetwork: false },
+    signal,
+  );
   const parts = [`datastore ${datastore.name}`, resourcePool, folder, host, network?.id].filter((part) => part !== undefined);
   return { status: 'ok', detail: parts.join(', ') };
 }

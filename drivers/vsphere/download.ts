@@ -49,14 +49,21 @@ export async function downloadDisk(capture: Capture, options: VsphereOptions, co
     {
       method: 'POST',
       path: '/api/vcenter/ovf/library-item',
-      body: { source: { type: 'VirtualMachine', id: vm }, target: { library_id: library }, create_spec: { name, description: 'Disk for kib-native' } },
+      body: {
+        source: { type: 'VirtualMachine', id: vm },
+        target: { library_id: library },
+        create_spec: { name, description: 'Disk for kib-native' },
+      },
       timeoutMs: taskMs(options),
     },
     z.object({ succeeded: z.boolean(), ovf_library_item_id: z.string().optional(), error: z.unknown().optional() }),
   );
   if (!made.succeeded || made.ovf_library_item_id === undefined) throw taskFailed(what, made.error);
   throwIfAborted(signal);
-  const session = await vcenter.call({ method: 'POST', path: SESSION, body: { library_item_id: made.ovf_library_item_id } }, z.string());
+  const session = await vcenter.call(
+    { method: 'POST', path: SESSION, body: { library_item_id: made.ovf_library_item_id } },
+    z.string(),
+  );
   const files = await vcenter.call({ method: 'GET', path: `${SESSION}/${session}/file`, signal }, z.array(fileSchema));
   const disk = onlyVmdk(files, vm);
   const digests = await readManifest(vcenter, session, files, options, context);
@@ -77,7 +84,10 @@ export async function downloadDisk(capture: Capture, options: VsphereOptions, co
 function onlyVmdk(files: readonly SessionFile[], vm: string): SessionFile {
   const [disk, ...more] = files.filter(({ name }) => name.endsWith('.vmdk'));
   if (disk !== undefined && more.length === 0) return disk;
-  throw new KibError('KIB_VSPHERE', `wanted one disk in the OVF of ${vm}, got ${files.map(({ name }) => name).join(', ') || 'no file'}`);
+  throw new KibError(
+    'KIB_VSPHERE',
+    `wanted one disk in the OVF of ${vm}, got ${files.map(({ name }) => name).join(', ') || 'no file'}`,
+  );
 }
 
 async function fetchFile(
@@ -116,12 +126,17 @@ async function prepare(
   const { signal } = context;
   const body = { file_name: name, endpoint_type: 'HTTPS' };
   await vcenter.call({ method: 'POST', path, query: { action: 'prepare' }, body, signal }, fileSchema);
-  return waitFor(`preparing ${name} for download`, { timeoutMs: taskMs(options), pollMs: pollMs(options) }, context, async (signal) => {
-    const file = await vcenter.call({ method: 'GET', path, query: { file_name: name }, signal }, fileSchema);
-    if (file.status === 'ERROR') throw taskFailed(`preparing ${name} for download`, file.error_message);
-    const uri = file.download_endpoint?.uri;
-    return file.status === 'PREPARED' && uri !== undefined ? { uri, size: file.size } : undefined;
-  });
+  return waitFor(
+    `preparing ${name} for download`,
+    { timeoutMs: taskMs(options), pollMs: pollMs(options) },
+    context,
+    async (signal) => {
+      const file = await vcenter.call({ method: 'GET', path, query: { file_name: name }, signal }, fileSchema);
+      if (file.status === 'ERROR') throw taskFailed(`preparing ${name} for download`, file.error_message);
+      const uri = file.download_endpoint?.uri;
+      return file.status === 'PREPARED' && uri !== undefined ? { uri, size: file.size } : undefined;
+    },
+  );
 }
 
 /** Digests of an OVF's files, of the manifest if it has one: `SHA256(name)= hex`. */
@@ -140,8 +155,15 @@ async function readManifest(
     chunks.push(Buffer.from(chunk));
     return Promise.resolve();
   });
-  const lines = Buffer.concat(chunks).toString().matchAll(/^(SHA1|SHA256|SHA512)\s*\((.+)\)\s*=\s*([0-9a-fA-F]+)\s*$/gm);
-  return new Map([...lines].map(([, algorithm = '', name = '', hex = '']) => [name, { algorithm: algorithm.toLowerCase(), hex: hex.toLowerCase() }]));
+  const lines = Buffer.concat(chunks)
+    .toString()
+    .matchAll(/^(SHA1|SHA256|SHA512)\s*\((.+)\)\s*=\s*([0-9a-fA-F]+)\s*$/gm);
+  return new Map(
+    [...lines].map(([, algorithm = '', name = '', hex = '']) => [
+      name,
+      { algorithm: algorithm.toLowerCase(), hex: hex.toLowerCase() },
+    ]),
+  );
 }
 
 async function checkDigest(
@@ -159,7 +181,12 @@ async function checkDigest(
   throw new KibError('KIB_DIGEST_MISMATCH', `${name} is not what vCenter says: ${wanted.algorithm} ${got} for ${wanted.hex}`);
 }
 
-async function keepAlive(vcenter: Vcenter, session: string, { clock }: Pick<Context, 'clock'>, signal: AbortSignal): Promise<void> {
+async function keepAlive(
+  vcenter: Vcenter,
+  session: string,
+  { clock }: Pick<Context, 'clock'>,
+  signal: AbortSignal,
+): Promise<void> {
   try {
     for (;;) {
       await clock.sleep(KEEP_ALIVE_MS, signal);

@@ -20,8 +20,14 @@ interface Found {
  * Looks a base up by its name: a machine of the inventory, an OVF or template of a content library (`library/item` says which), or a template of the
  * inventory, which only VI-JSON shows. Throws KIB_BASE_MISSING.
  */
-export async function findBase(source: RemoteSource, _machine: MachineSpec, options: VsphereOptions, context: Context): Promise<RemoteBase> {
-  if (source.kind !== 'template') throw new KibError('KIB_DRIVER_CANNOT', `vSphere has templates, no base of kind ${source.kind}`);
+export async function findBase(
+  source: RemoteSource,
+  _machine: MachineSpec,
+  options: VsphereOptions,
+  context: Context,
+): Promise<RemoteBase> {
+  if (source.kind !== 'template')
+    throw new KibError('KIB_DRIVER_CANNOT', `vSphere has templates, no base of kind ${source.kind}`);
   await using vcenter = await Vcenter.open(options, context);
   const { name } = source;
   const found = [
@@ -59,9 +65,17 @@ export function sourceOf({ id }: Pick<RemoteBase, 'id'>): Source {
   return { kind: 'vm', id: rest, isTemplate: kind === 'template' };
 }
 
-async function machines(vcenter: Vcenter, name: string, { datacenter }: VsphereOptions, signal: AbortSignal): Promise<readonly Found[]> {
+async function machines(
+  vcenter: Vcenter,
+  name: string,
+  { datacenter }: VsphereOptions,
+  signal: AbortSignal,
+): Promise<readonly Found[]> {
   const datacenters = datacenter === undefined ? undefined : await datacenterIds(vcenter, datacenter, signal);
-  const found = await vcenter.call({ method: 'GET', path: '/api/vcenter/vm', query: { names: name, datacenters }, signal }, machinesSchema);
+  const found = await vcenter.call(
+    { method: 'GET', path: '/api/vcenter/vm', query: { names: name, datacenters }, signal },
+    machinesSchema,
+  );
   const on = found.find(({ power_state }) => power_state !== 'POWERED_OFF');
   if (on !== undefined) {
     throw new KibError('KIB_BASE_MISSING', `machine ${name} (${on.vm}) is not powered off, so what it holds is not settled`, {
@@ -83,7 +97,10 @@ async function items(vcenter: Vcenter, name: string, signal: AbortSignal): Promi
   const [library, ...rest] = name.split('/');
   const isQualified = library !== undefined && rest.length > 0;
   const libraries = isQualified
-    ? await vcenter.call({ method: 'POST', path: '/api/content/library', query: { action: 'find' }, body: { name: library }, signal }, z.array(z.string()))
+    ? await vcenter.call(
+        { method: 'POST', path: '/api/content/library', query: { action: 'find' }, body: { name: library }, signal },
+        z.array(z.string()),
+      )
     : [undefined];
   const found: Found[] = [];
   for (const library_id of libraries) {
@@ -120,9 +137,13 @@ async function isListed(vcenter: Vcenter, vm: string, signal: AbortSignal): Prom
 
 async function missing(vcenter: Vcenter, name: string, signal: AbortSignal): Promise<KibError> {
   const isNew = await hasViJson(vcenter, signal);
-  return new KibError('KIB_BASE_MISSING', `${vcenter.server} has no machine, template or library item called ${name} that this account can see`, {
-    hint: isNew
-      ? 'a template of the inventory is found by driver.datacenter and its path below it, team/name'
-      : 'templates of the inventory are shown by vSphere 8.0 U1 and newer only: put it into a content library, or convert it to a machine',
-  });
+  return new KibError(
+    'KIB_BASE_MISSING',
+    `${vcenter.server} has no machine, template or library item called ${name} that this account can see`,
+    {
+      hint: isNew
+        ? 'a template of the inventory is found by driver.datacenter and its path below it, team/name'
+        : 'templates of the inventory are shown by vSphere 8.0 U1 and newer only: put it into a content library, or convert it to a machine',
+    },
+  );
 }

@@ -13,11 +13,18 @@ const interfacesSchema = z.array(
 );
 
 /** Where SSH is reached: the fixed address, or what VMware Tools tell once they run. Throws KIB_VSPHERE_ADDRESS. */
-export async function waitForAddress(vcenter: Vcenter, vm: string, options: VsphereOptions, context: Pick<Context, 'clock' | 'signal'>): Promise<string> {
+export async function waitForAddress(
+  vcenter: Vcenter,
+  vm: string,
+  options: VsphereOptions,
+  context: Pick<Context, 'clock' | 'signal'>,
+): Promise<string> {
   if (options.address !== undefined) return options.address.cidr.replace(/\/\d+$/, '');
   const timeoutMs = options.addressMinutes * 60_000 * options.slowness;
   try {
-    return await waitFor(`the address of ${vm}`, { timeoutMs, pollMs: pollMs(options) }, context, (signal) => addressOf(vcenter, vm, signal));
+    return await waitFor(`the address of ${vm}`, { timeoutMs, pollMs: pollMs(options) }, context, (signal) =>
+      addressOf(vcenter, vm, signal),
+    );
   } catch (error) {
     throwIfAborted(context.signal);
     if (!isKibError(error) || error.code !== 'KIB_VSPHERE_TIMEOUT') throw error;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type Context, formatBytes, KibError, MiB, type MachineSpec } from '../../src/core/index.ts';
+import { type Context, formatBytes, KibError, type MachineSpec, MiB } from '../../src/core/index.ts';
 import type { Vcenter } from './client.ts';
 import { pollMs, taskMs, type VsphereOptions } from './options.ts';
 import type { Network } from './placement.ts';
@@ -11,7 +11,10 @@ const machineSchema = z.object({
   cpu: z.object({ count: z.number() }),
   memory: z.object({ size_MiB: z.number() }),
   disks: z.record(z.string(), z.object({ capacity: z.number().optional() })),
-  nics: z.record(z.string(), z.object({ mac_address: z.string().optional(), backing: z.object({ network: z.string().optional() }) })),
+  nics: z.record(
+    z.string(),
+    z.object({ mac_address: z.string().optional(), backing: z.object({ network: z.string().optional() }) }),
+  ),
   cdroms: z.record(z.string(), z.object({ start_connected: z.boolean() })),
   identity: z.object({ instance_uuid: z.string() }).optional(),
 });
@@ -45,10 +48,16 @@ export async function fitHardware(
   }
   // vCenter takes multiples of 4 MiB only.
   const memory = Math.ceil(machine.memoryBytes / MiB / 4) * 4;
-  if (found.memory.size_MiB !== memory) await vcenter.send({ method: 'PATCH', path: `${path}/memory`, body: { size_MiB: memory }, signal });
+  if (found.memory.size_MiB !== memory)
+    await vcenter.send({ method: 'PATCH', path: `${path}/memory`, body: { size_MiB: memory }, signal });
   if (bytes < machine.diskBytes) {
     const hint = `disk: ${formatBytes(bytes)}, or a larger template`;
-    await requireViJson(vcenter, `a disk of ${formatBytes(machine.diskBytes)} from a base with ${formatBytes(bytes)}`, hint, signal);
+    await requireViJson(
+      vcenter,
+      `a disk of ${formatBytes(machine.diskBytes)} from a base with ${formatBytes(bytes)}`,
+      hint,
+      signal,
+    );
     await growDisk(vcenter, { vm, disk, bytes: machine.diskBytes }, waiting, context);
   }
   if (network !== undefined) await connect(vcenter, path, found, network, signal);
@@ -63,9 +72,13 @@ export async function fitHardware(
 export function onlyDisk({ name, disks }: MachineInfo): { readonly disk: string; readonly bytes: number } {
   const [first, ...more] = Object.entries(disks);
   if (first !== undefined && more.length === 0) return { disk: first[0], bytes: first[1].capacity ?? 0 };
-  throw new KibError('KIB_DRIVER_CANNOT', `${name} has ${more.length + (first === undefined ? 0 : 1)} disks; an image is made of one`, {
-    hint: 'choose a template with one disk',
-  });
+  throw new KibError(
+    'KIB_DRIVER_CANNOT',
+    `${name} has ${more.length + (first === undefined ? 0 : 1)} disks; an image is made of one`,
+    {
+      hint: 'choose a template with one disk',
+    },
+  );
 }
 
 function requireFirmware({ name, boot }: MachineInfo, { firmware }: MachineSpec): void {
@@ -74,13 +87,23 @@ function requireFirmware({ name, boot }: MachineInfo, { firmware }: MachineSpec)
   throw new KibError('KIB_DRIVER_CANNOT', `${name} boots with ${has}, the image with ${firmware}`, { hint: `firmware: ${has}` });
 }
 
-async function connect(vcenter: Vcenter, path: string, { nics }: MachineInfo, { id, type }: Network, signal: AbortSignal): Promise<void> {
+async function connect(
+  vcenter: Vcenter,
+  path: string,
+  { nics }: MachineInfo,
+  { id, type }: Network,
+  signal: AbortSignal,
+): Promise<void> {
   const backing = { type, network: id };
   const cards = Object.entries(nics);
   if (cards.length === 0) {
-    await vcenter.call({ method: 'POST', path: `${path}/ethernet`, body: { type: 'VMXNET3', backing, start_connected: true }, signal }, z.string());
+    await vcenter.call(
+      { method: 'POST', path: `${path}/ethernet`, body: { type: 'VMXNET3', backing, start_connected: true }, signal },
+      z.string(),
+    );
   }
   for (const [nic, { backing: has }] of cards) {
-    if (has.network !== id) await vcenter.send({ method: 'PATCH', path: `${path}/ethernet/${nic}`, body: { backing, start_connected: true }, signal });
+    if (has.network !== id)
+      await vcenter.send({ method: 'PATCH', path: `${path}/ethernet/${nic}`, body: { backing, start_connected: true }, signal });
   }
 }

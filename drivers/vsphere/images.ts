@@ -33,7 +33,10 @@ async function publish(
   context: Context,
 ): Promise<PublishedImages> {
   if (format !== 'template' || disk.kind !== 'remote') {
-    throw new KibError('KIB_DRIVER_CANNOT', `vSphere makes a template of a stopped machine, not ${format} of a ${disk.kind} disk`);
+    throw new KibError(
+      'KIB_DRIVER_CANNOT',
+      `vSphere makes a template of a stopped machine, not ${format} of a ${disk.kind} disk`,
+    );
   }
   const vcenter = context.scope.use('vCenter session', await Vcenter.open(options, context));
   const name = options.template.name ?? subject.name;
@@ -43,12 +46,19 @@ async function publish(
 }
 
 /** Made under a name of the build and renamed when it is whole, so that what is removed by name can only be ours. */
-async function libraryTemplate(vcenter: Vcenter, vm: string, name: string, options: VsphereOptions, context: Context): Promise<PublishedImages> {
+async function libraryTemplate(
+  vcenter: Vcenter,
+  vm: string,
+  name: string,
+  options: VsphereOptions,
+  context: Context,
+): Promise<PublishedImages> {
   const { signal, buildId } = context;
   const { folder, resourcePool, host, datastore } = await resolvePlacement(vcenter, options, { keepsNetwork: true }, signal);
   const place = options.template.library ?? options.library;
   const library = await findLibrary(vcenter, place, datastore.id, signal);
-  if ((await findItems(vcenter, { name, library_id: library }, signal)).length > 0) throw taken(vcenter, `library ${place}`, name);
+  if ((await findItems(vcenter, { name, library_id: library }, signal)).length > 0)
+    throw taken(vcenter, `library ${place}`, name);
   const making = `kib-${buildId}-template`;
   const owned = await own('item', vcenter, { name: making, library }, context);
   throwIfAborted(signal);
@@ -63,7 +73,10 @@ async function libraryTemplate(vcenter: Vcenter, vm: string, name: string, optio
     disk_storage: storage,
     placement: { folder, resource_pool: resourcePool, host },
   };
-  const id = await vcenter.call({ method: 'POST', path: '/api/vcenter/vm-template/library-items', body, timeoutMs: taskMs(options) }, z.string());
+  const id = await vcenter.call(
+    { method: 'POST', path: '/api/vcenter/vm-template/library-items', body, timeoutMs: taskMs(options) },
+    z.string(),
+  );
   throwIfAborted(signal);
   return {
     images: [imageOf(name, `library ${place}`, 'library', `vm-template:${id}`, options)],
@@ -101,7 +114,13 @@ async function machineTemplate(
   };
 }
 
-function imageOf(name: string, location: string, kind: VsphereOptions['template']['kind'], base: string, { server }: VsphereOptions): RemoteImage {
+function imageOf(
+  name: string,
+  location: string,
+  kind: VsphereOptions['template']['kind'],
+  base: string,
+  { server }: VsphereOptions,
+): RemoteImage {
   return { format: 'template', id: name, location, facts: { kind, base, vcenter: server } };
 }
 

@@ -32,7 +32,12 @@ export async function launch(request: LaunchRequest, options: VsphereOptions, co
 }
 
 /** The context's scope is the machine's. */
-async function start(request: LaunchRequest, options: VsphereOptions, abandon: () => void, context: Context): Promise<VsphereMachine> {
+async function start(
+  request: LaunchRequest,
+  options: VsphereOptions,
+  abandon: () => void,
+  context: Context,
+): Promise<VsphereMachine> {
   const { scope: parts, signal, span, buildId } = context;
   const { base, machine } = request;
   const name = `kib-${buildId}-${randomBytes(4).toString('hex')}`;
@@ -41,7 +46,9 @@ async function start(request: LaunchRequest, options: VsphereOptions, abandon: (
   const placement = await resolvePlacement(vcenter, options, { keepsNetwork: isRemote }, signal);
   const library = await findLibrary(vcenter, options.library, placement.datastore.id, signal);
   const folder = await scratchFolder(name, context);
-  const made = isRemote ? { source: sourceOf(base), drop: async () => {} } : await uploaded(request, { vcenter, library, folder, name }, options, context);
+  const made = isRemote
+    ? { source: sourceOf(base), drop: async () => {} }
+    : await uploaded(request, { vcenter, library, folder, name }, options, context);
   if (options.seed === 'ovf' && made.source.kind !== 'ovf') {
     throw new KibError('KIB_DRIVER_CANNOT', 'driver.seed ovf is for OVF items of a library', { hint: 'driver.seed: iso' });
   }

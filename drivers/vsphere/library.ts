@@ -27,7 +27,12 @@ const itemSchema = z.object({
 export type LibraryItem = z.output<typeof itemSchema>;
 
 /** The library of a name. The default one is made on the datastore when there is none. Throws KIB_VSPHERE_PLACEMENT. */
-export async function findLibrary(vcenter: Vcenter, name: string, datastore: string | undefined, signal: AbortSignal): Promise<string> {
+export async function findLibrary(
+  vcenter: Vcenter,
+  name: string,
+  datastore: string | undefined,
+  signal: AbortSignal,
+): Promise<string> {
   const found = await vcenter.call(
     { method: 'POST', path: '/api/content/library', query: { action: 'find' }, body: { name, type: 'LOCAL' }, signal },
     ids,
@@ -49,19 +54,27 @@ export async function findLibrary(vcenter: Vcenter, name: string, datastore: str
       z.string(),
     );
   }
-  if (found.length > 1) throw new KibError('KIB_VSPHERE_PLACEMENT', `${vcenter.server} has ${found.length} local libraries called ${name}`);
+  if (found.length > 1)
+    throw new KibError('KIB_VSPHERE_PLACEMENT', `${vcenter.server} has ${found.length} local libraries called ${name}`);
   const names = await libraryNames(vcenter, signal);
-  throw new KibError('KIB_VSPHERE_PLACEMENT', `${vcenter.server} has no local content library called ${name}; there is ${names.join(', ') || 'none'}`, {
-    hint: 'change driver.library, or leave it out for one that is made',
-    details: { found: names },
-  });
+  throw new KibError(
+    'KIB_VSPHERE_PLACEMENT',
+    `${vcenter.server} has no local content library called ${name}; there is ${names.join(', ') || 'none'}`,
+    {
+      hint: 'change driver.library, or leave it out for one that is made',
+      details: { found: names },
+    },
+  );
 }
 
 async function libraryNames(vcenter: Vcenter, signal: AbortSignal): Promise<readonly string[]> {
   const all = await vcenter.call({ method: 'GET', path: '/api/content/library', signal }, ids);
   const names: string[] = [];
   for (const id of all.slice(0, 50)) {
-    const { name = id } = await vcenter.call({ method: 'GET', path: `/api/content/library/${id}`, signal }, z.object({ name: z.string().optional() }));
+    const { name = id } = await vcenter.call(
+      { method: 'GET', path: `/api/content/library/${id}`, signal },
+      z.object({ name: z.string().optional() }),
+    );
     names.push(name);
   }
   return names.sort();
@@ -120,7 +133,12 @@ export async function uploadItem(
   return id;
 }
 
-async function uploadFile(vcenter: Vcenter, session: string, file: ItemFile, { signal, span }: Pick<Context, 'signal' | 'span'>): Promise<void> {
+async function uploadFile(
+  vcenter: Vcenter,
+  session: string,
+  file: ItemFile,
+  { signal, span }: Pick<Context, 'signal' | 'span'>,
+): Promise<void> {
   const size = 'text' in file ? Buffer.byteLength(file.text) : (await stat(file.path)).size;
   const name = 'text' in file ? file.name : (file.name ?? basename(file.path));
   const { upload_endpoint: endpoint } = await vcenter.call(
@@ -145,19 +163,31 @@ async function uploadFile(vcenter: Vcenter, session: string, file: ItemFile, { s
 
 const validationSchema = z.object({
   has_errors: z.boolean(),
-  missing_files: z.array(z.string()),
-  invalid_files: z.array(z.object({ name: z.string(), error_message: z.unknown().optional() })),
+  missing_files: z.array(z.string()).nullish(),
+  invalid_files: z.array(z.object({ name: z.string(), error_message: z.unknown().optional() })).nullish(),
 });
 
 async function validate(vcenter: Vcenter, name: string, session: string, signal: AbortSignal): Promise<void> {
-  const found = await vcenter.call({ method: 'POST', path: `${UPDATE}/${session}/file`, query: { action: 'validate' }, signal }, validationSchema);
+  const found = await vcenter.call(
+    { method: 'POST', path: `${UPDATE}/${session}/file`, query: { action: 'validate' }, signal },
+    validationSchema,
+  );
   if (!found.has_errors) return;
-  const missing = found.missing_files.map((file) => `${file} is missing`);
-  throw taskFailed(`taking ${name} into the library`, [...missing, ...found.invalid_files.map(({ error_message }) => error_message)]);
+  const missing = (found.missing_files ?? []).map((file) => `${file} is missing`);
+  throw taskFailed(`taking ${name} into the library`, [
+    ...missing,
+    ...(found.invalid_files ?? []).map(({ error_message }) => error_message),
+  ]);
 }
 
 /** `complete` only begins it: vCenter reads the descriptor and copies to the datastore. */
-async function taken(vcenter: Vcenter, name: string, session: string, options: VsphereOptions, context: Pick<Context, 'clock' | 'signal'>): Promise<void> {
+async function taken(
+  vcenter: Vcenter,
+  name: string,
+  session: string,
+  options: VsphereOptions,
+  context: Pick<Context, 'clock' | 'signal'>,
+): Promise<void> {
   const what = `taking ${name} into the library`;
   const waiting = { timeoutMs: taskMs(options), pollMs: pollMs(options) };
   const schema = z.object({ state: z.enum(['ACTIVE', 'DONE', 'ERROR', 'CANCELED']), error_message: z.unknown().optional() });

@@ -75,11 +75,13 @@ export class VsphereMachine implements RunningMachine {
     this.#watching.abort(new Error('the machine is being stopped'));
     const deadline = context.clock.now() + graceMs;
     // The guest was told to power off; its tools hear this too, where it has them, and may be gone already.
-    await vcenter.send({ method: 'POST', path: `/api/vcenter/vm/${vm}/guest/power`, query: { action: 'shutdown' }, signal }).catch((error: unknown) => {
-      throwIfAborted(signal);
-      if (!isKibError(error) || error.code !== 'KIB_VSPHERE') throw error;
-      context.span.log('host', errorMessage(error));
-    });
+    await vcenter
+      .send({ method: 'POST', path: `/api/vcenter/vm/${vm}/guest/power`, query: { action: 'shutdown' }, signal })
+      .catch((error: unknown) => {
+        throwIfAborted(signal);
+        if (!isKibError(error) || error.code !== 'KIB_VSPHERE') throw error;
+        context.span.log('host', errorMessage(error));
+      });
     while ((await powerState(vcenter, vm, signal)) !== 'POWERED_OFF') {
       if (context.clock.now() >= deadline) {
         await this[Symbol.asyncDispose]();

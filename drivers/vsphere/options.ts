@@ -21,7 +21,9 @@ export const placeSchema = z.strictObject({
     .default({ env: 'VSPHERE_PASSWORD' })
     .describe('Where its password is kept; the password itself is taken too, but an image file is a bad place for it'),
   insecure: z.boolean().default(false).describe('Do not check vCenter’s certificate'),
-  caFile: name.optional().describe('PEM file with the certificate authority of vCenter; vCenter offers it at /certs/download.zip'),
+  caFile: name
+    .optional()
+    .describe('PEM file with the certificate authority of vCenter; vCenter offers it at /certs/download.zip'),
 });
 
 const isAddress = z.union([z.ipv4(), z.ipv6()]);
@@ -39,10 +41,7 @@ export const vsphereOptionsSchema = z.strictObject({
   library: name
     .default('kib-native')
     .describe('Local content library for what is uploaded; kib-native is made on the datastore when it is not there'),
-  keepBases: z
-    .boolean()
-    .default(true)
-    .describe('Keep an uploaded base in the library for the next build, as kib-base-<digest>'),
+  keepBases: z.boolean().default(true).describe('Keep an uploaded base in the library for the next build, as kib-base-<digest>'),
   seed: z
     .enum(['auto', 'iso', 'ovf', 'customization'])
     .default('auto')
@@ -57,25 +56,30 @@ export const vsphereOptionsSchema = z.strictObject({
       nameservers: z.array(isAddress).default([]).describe('Name servers'),
     })
     .optional()
-    .describe('Fixed address of the guest, for networks without DHCP and bases without VMware Tools; default: DHCP, told by the tools'),
+    .describe(
+      'Fixed address of the guest, for networks without DHCP and bases without VMware Tools; default: DHCP, told by the tools',
+    ),
   template: z
     .strictObject({
       kind: z
         .enum(['library', 'inventory', 'machine'])
         .default('library')
-        .describe('What format template makes: a template in the library, one in the inventory (vSphere 8.0 U1), or a stopped machine'),
+        .describe(
+          'What format template makes: a template in the library, one in the inventory (vSphere 8.0 U1), or a stopped machine',
+        ),
       name: name.optional().describe('Its name; default: the image’s'),
       library: name.optional().describe('Library it goes to; default: library'),
       description: name.optional().describe('Its description'),
     })
     .prefault({})
     .describe('The template that is made'),
-  extraConfig: z
-    .record(z.string().min(1), z.string())
-    .default({})
-    .describe('Advanced settings of the machine (vSphere 8.0 U1)'),
+  extraConfig: z.record(z.string().min(1), z.string()).default({}).describe('Advanced settings of the machine (vSphere 8.0 U1)'),
   slowness: z.number().min(1).max(100).default(1).describe('How many times slower than usual the guest is, for deadlines'),
-  taskMinutes: z.number().positive().default(60).describe('Time for one thing that vCenter does: a clone, a deployment, an upload’s check'),
+  taskMinutes: z
+    .number()
+    .positive()
+    .default(60)
+    .describe('Time for one thing that vCenter does: a clone, a deployment, an upload’s check'),
   addressMinutes: z.number().positive().default(10).describe('Time for the guest to have an address, times slowness'),
   pollSeconds: z.number().min(0.01).max(60).default(2).describe('How often vCenter is asked how far things are'),
 });

@@ -68,7 +68,8 @@ function resourceOf(kind: OwnedKind, place: Place, name: string, library: string
 export async function reap({ kind, id, data = {} }: Resource): Promise<string> {
   const { server, username, password, insecure, caFile, library } = data;
   const remove = removers[kind.replace(/^vsphere:/, '') as OwnedKind];
-  if (server === undefined || username === undefined || remove === undefined) throw new Error(`${kind} ${id} does not say where it is`);
+  if (server === undefined || username === undefined || remove === undefined)
+    throw new Error(`${kind} ${id} does not say where it is`);
   const ref: SecretRef = password === undefined ? { env: 'VSPHERE_PASSWORD' } : secretRefSchema.parse(JSON.parse(password));
   const place: Place = { server, username, password: ref, insecure: insecure === 'true', caFile };
   await using vcenter = await Vcenter.open(place, { clock: systemClock, signal: AbortSignal.timeout(REMOVE_MS) });
@@ -116,7 +117,8 @@ export async function removeMachine(vcenter: Vcenter, vm: string): Promise<void>
     const state = await powerState(vcenter, vm);
     if (state === undefined) return true;
     try {
-      if (state !== 'POWERED_OFF') await vcenter.send({ method: 'POST', path: `/api/vcenter/vm/${vm}/power`, query: { action: 'stop' } });
+      if (state !== 'POWERED_OFF')
+        await vcenter.send({ method: 'POST', path: `/api/vcenter/vm/${vm}/power`, query: { action: 'stop' } });
       await vcenter.send({ method: 'DELETE', path: `/api/vcenter/vm/${vm}`, timeoutMs: REMOVE_MS });
       return true;
     } catch (error) {

@@ -46,9 +46,15 @@ export async function resolvePlacement(
   const pool =
     resourcePool === undefined
       ? await defaultPool(look, { ...within, clusters, hosts })
-      : await look.path('resource-pool', resourcePool, { ...within, clusters, hosts: clusters === undefined ? hosts : undefined });
+      : await look.path('resource-pool', resourcePool, {
+          ...within,
+          clusters,
+          hosts: clusters === undefined ? hosts : undefined,
+        });
   const folder =
-    options.folder === undefined ? await defaultFolder(look, within) : await look.path('folder', options.folder, { ...within, type: 'VIRTUAL_MACHINE' });
+    options.folder === undefined
+      ? await defaultFolder(look, within)
+      : await look.path('folder', options.folder, { ...within, type: 'VIRTUAL_MACHINE' });
   return { datastore: store, resourcePool: pool, host: hosts, folder, network: port };
 }
 
@@ -61,7 +67,9 @@ async function defaultPool(look: Lookup, { clusters, hosts, datacenters }: Filte
   const cluster = clusters ?? (hosts === undefined ? (await look.only('cluster', { datacenters }))?.id : undefined);
   if (cluster !== undefined) return look.poolOf(cluster);
   const filters = hosts === undefined ? { datacenters } : { hosts };
-  return (await look.one('resource-pool', ROOT_POOL, filters, 'say where with driver.cluster, driver.host or driver.resourcePool')).id;
+  return (
+    await look.one('resource-pool', ROOT_POOL, filters, 'say where with driver.cluster, driver.host or driver.resourcePool')
+  ).id;
 }
 
 /** Undefined where there are several datacenters: then a clone goes where its template is. */
@@ -118,7 +126,7 @@ class Lookup {
   async path(kind: 'folder' | 'resource-pool', path: string, filters: Filters): Promise<string> {
     const parents = kind === 'folder' ? 'parent_folders' : 'parent_resource_pools';
     let at: Entry | undefined;
-    for (const part of path.split('/').filter((part) => part !== '' )) {
+    for (const part of path.split('/').filter((part) => part !== '')) {
       at = await this.one(kind, part, { ...filters, ...(at === undefined ? {} : { [parents]: at.id }) });
     }
     if (at !== undefined) return at.id;
@@ -136,11 +144,20 @@ class Lookup {
 
   async poolOf(cluster: string): Promise<string> {
     const path = `/api/vcenter/cluster/${encodeURIComponent(cluster)}`;
-    const found = await this.#vcenter.call({ method: 'GET', path, signal: this.#signal }, z.object({ resource_pool: z.string() }));
+    const found = await this.#vcenter.call(
+      { method: 'GET', path, signal: this.#signal },
+      z.object({ resource_pool: z.string() }),
+    );
     return found.resource_pool;
   }
 
-  async #lost(kind: Kind, name: string | undefined, filters: Filters, found: readonly Entry[], hint: string | undefined): Promise<KibError> {
+  async #lost(
+    kind: Kind,
+    name: string | undefined,
+    filters: Filters,
+    found: readonly Entry[],
+    hint: string | undefined,
+  ): Promise<KibError> {
     const what = kind.replace('-', ' ');
     const there = found.length > 0 ? found : await this.all(kind, filters).catch(() => []);
     const names = [...new Set(there.map((entry) => entry.name))].sort();
@@ -151,7 +168,10 @@ class Lookup {
       found.length > 1
         ? `${this.#server} has ${found.length} of kind ${what}${called}${name === undefined ? `: ${list}` : ''}`
         : `${this.#server} has no ${what}${called}; there is ${list}`;
-    const narrower = kind === 'folder' || kind === 'resource-pool' ? `give ${setting} as a path, or driver.datacenter` : 'give driver.datacenter';
+    const narrower =
+      kind === 'folder' || kind === 'resource-pool'
+        ? `give ${setting} as a path, or driver.datacenter`
+        : 'give driver.datacenter';
     const advice = name === undefined ? `say which with ${setting}` : found.length > 1 ? narrower : `change ${setting}`;
     return new KibError('KIB_VSPHERE_PLACEMENT', message, {
       hint: hint ?? advice,

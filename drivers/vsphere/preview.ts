@@ -15,7 +15,11 @@ export function preview(machine: MachineSpec, options: VsphereOptions): readonly
       diskBytes: machine.diskBytes,
       firmware: machine.firmware,
     }),
-    call('or clone a template', options, 'POST /api/vcenter/vm?action=clone&vmw-task=true', { source: '{base}', name: '{name}', power_on: false }),
+    call('or clone a template', options, 'POST /api/vcenter/vm?action=clone&vmw-task=true', {
+      source: '{base}',
+      name: '{name}',
+      power_on: false,
+    }),
     call('Deploy the base', options, 'POST /api/vcenter/ovf/library-item/{item}?action=deploy', {
       name: '{name}',
       accept_all_EULA: true,
@@ -23,12 +27,19 @@ export function preview(machine: MachineSpec, options: VsphereOptions): readonly
       ...(options.seed === 'ovf' ? { properties: ['instance-id', 'hostname', 'user-data'] } : {}),
     }),
     call('Set processors', options, 'PATCH /api/vcenter/vm/{vm}/hardware/cpu', { count: machine.cpus, cores_per_socket: 1 }),
-    call('Set memory', options, 'PATCH /api/vcenter/vm/{vm}/hardware/memory', { size_MiB: Math.ceil(machine.memoryBytes / MiB / 4) * 4 }),
+    call('Set memory', options, 'PATCH /api/vcenter/vm/{vm}/hardware/memory', {
+      size_MiB: Math.ceil(machine.memoryBytes / MiB / 4) * 4,
+    }),
     ...seed(options),
     call('Start it', options, 'POST /api/vcenter/vm/{vm}/power?action=start'),
-    ...(options.address === undefined ? [call('Find its address', options, 'GET /api/vcenter/vm/{vm}/guest/networking/interfaces')] : []),
+    ...(options.address === undefined
+      ? [call('Find its address', options, 'GET /api/vcenter/vm/{vm}/guest/networking/interfaces')]
+      : []),
     call('Stop it', options, 'POST /api/vcenter/vm/{vm}/guest/power?action=shutdown'),
-    call('For files: make an OVF of it', options, 'POST /api/vcenter/ovf/library-item', { source: '{vm}', name: '{name}-capture' }),
+    call('For files: make an OVF of it', options, 'POST /api/vcenter/ovf/library-item', {
+      source: '{vm}',
+      name: '{name}-capture',
+    }),
     call('and download its disk', options, 'POST /api/content/library/item/download-session'),
     ...template(options),
     call('Delete it', options, 'DELETE /api/vcenter/vm/{vm}'),
@@ -37,7 +48,8 @@ export function preview(machine: MachineSpec, options: VsphereOptions): readonly
 
 function seed(options: VsphereOptions): readonly PreviewLine[] {
   if (options.seed === 'ovf') return [];
-  if (options.seed === 'customization') return [call('Give it the seed', options, 'PUT /api/vcenter/vm/{vm}/guest/customization', { type: 'CLOUDINIT' })];
+  if (options.seed === 'customization')
+    return [call('Give it the seed', options, 'PUT /api/vcenter/vm/{vm}/guest/customization', { type: 'CLOUDINIT' })];
   return [
     call('Upload the seed', options, 'POST /api/content/library/item', { name: '{name}-seed', type: 'iso' }),
     call('Give it the seed', options, 'POST /api/vcenter/iso/image?action=mount', { library_item: '{seed}', vm: '{vm}' }),
@@ -46,7 +58,8 @@ function seed(options: VsphereOptions): readonly PreviewLine[] {
 
 function template(options: VsphereOptions): readonly PreviewLine[] {
   const { kind, name = '{image}', library = options.library } = options.template;
-  if (kind === 'library') return [call('For a template', options, 'POST /api/vcenter/vm-template/library-items', { source_vm: '{vm}', name, library })];
+  if (kind === 'library')
+    return [call('For a template', options, 'POST /api/vcenter/vm-template/library-items', { source_vm: '{vm}', name, library })];
   const copy = call('For a template', options, 'POST /api/vcenter/vm?action=clone&vmw-task=true', { source: '{vm}', name });
   const mark = call('and mark it', options, 'POST /sdk/vim25/8.0.1.0/VirtualMachine/{copy}/MarkAsTemplate');
   return kind === 'inventory' ? [copy, mark] : [copy];

@@ -29,7 +29,12 @@ export interface SeedTarget {
 }
 
 /** Gives a powered-off machine its seed. OVF properties are given when it is made instead. */
-export async function attachSeed(seed: SeedFiles, target: SeedTarget, options: VsphereOptions, context: Context): Promise<AttachedSeed> {
+export async function attachSeed(
+  seed: SeedFiles,
+  target: SeedTarget,
+  options: VsphereOptions,
+  context: Context,
+): Promise<AttachedSeed> {
   const files = withAddress(seed, target.info, options);
   if (options.seed === 'ovf') return { detach: async () => {} };
   return options.seed === 'customization' ? customized(files, target, context) : mountIso(files, target, options, context);
@@ -80,11 +85,20 @@ async function mountIso(seed: SeedFiles, target: SeedTarget, options: VsphereOpt
     z.string(),
   );
   const device = `/api/vcenter/vm/${vm}/hardware/cdrom/${cdrom}`;
-  const { start_connected } = await vcenter.call({ method: 'GET', path: device, signal }, z.object({ start_connected: z.boolean() }));
+  const { start_connected } = await vcenter.call(
+    { method: 'GET', path: device, signal },
+    z.object({ start_connected: z.boolean() }),
+  );
   if (!start_connected) await vcenter.send({ method: 'PATCH', path: device, body: { start_connected: true }, signal });
   return {
     detach: async () => {
-      await vcenter.send({ method: 'POST', path: '/api/vcenter/iso/image', query: { action: 'unmount' }, body: { vm, cdrom }, signal });
+      await vcenter.send({
+        method: 'POST',
+        path: '/api/vcenter/iso/image',
+        query: { action: 'unmount' },
+        body: { vm, cdrom },
+        signal,
+      });
       await vcenter.send({ method: 'DELETE', path: device, signal }).catch((error: unknown) => {
         throwIfAborted(signal);
         if (!isGone(error)) throw error;
@@ -103,13 +117,21 @@ async function customized(seed: SeedFiles, { vcenter, vm }: SeedTarget, { signal
 export async function customize(seed: SeedFiles, vcenter: Vcenter, vm: string, signal: AbortSignal): Promise<void> {
   const version = await vcenter.version(signal);
   if (!isAtLeast(version, '7.0.3')) {
-    throw new KibError('KIB_VSPHERE_VERSION', `a customization for cloud-init needs vSphere 7.0 U3, ${vcenter.server} has ${version}`, {
-      hint: 'driver.seed: iso',
-    });
+    throw new KibError(
+      'KIB_VSPHERE_VERSION',
+      `a customization for cloud-init needs vSphere 7.0 U3, ${vcenter.server} has ${version}`,
+      {
+        hint: 'driver.seed: iso',
+      },
+    );
   }
   const metadata = parse(seed['meta-data']) as Record<string, unknown>;
   const network = seed['network-config'] === undefined ? {} : { network: parse(seed['network-config']) as unknown };
   const cloudinit = { metadata: stringify({ ...metadata, ...network }), userdata: seed['user-data'] };
-  const spec = { configuration_spec: { cloud_config: { type: 'CLOUDINIT', cloudinit } }, global_DNS_settings: {}, interfaces: [] };
+  const spec = {
+    configuration_spec: { cloud_config: { type: 'CLOUDINIT', cloudinit } },
+    global_DNS_settings: {},
+    interfaces: [],
+  };
   await vcenter.send({ method: 'PUT', path: `/api/vcenter/vm/${vm}/guest/customization`, body: { spec }, signal });
 }

@@ -32,7 +32,13 @@ export async function requireViJson(vcenter: Vcenter, what: string, hint: string
 }
 
 /** A property of a managed object. */
-export async function viProperty<T>(vcenter: Vcenter, object: ViObject, property: string, answer: z.ZodType<T>, signal: AbortSignal): Promise<T> {
+export async function viProperty<T>(
+  vcenter: Vcenter,
+  object: ViObject,
+  property: string,
+  answer: z.ZodType<T>,
+  signal: AbortSignal,
+): Promise<T> {
   return vcenter.call({ method: 'GET', path: pathOf(object, property), signal }, answer);
 }
 
@@ -42,11 +48,21 @@ export interface ViObject {
 }
 
 /** A method that answers at once. */
-export async function viCall<T>(vcenter: Vcenter, object: ViObject, method: string, body: object, answer: z.ZodType<T>): Promise<T> {
+export async function viCall<T>(
+  vcenter: Vcenter,
+  object: ViObject,
+  method: string,
+  body: object,
+  answer: z.ZodType<T>,
+): Promise<T> {
   return vcenter.call({ method: 'POST', path: pathOf(object, method), body }, answer);
 }
 
-const taskSchema = z.object({ state: z.enum(['queued', 'running', 'success', 'error']), result: z.unknown().optional(), error: z.unknown().optional() });
+const taskSchema = z.object({
+  state: z.enum(['queued', 'running', 'success', 'error']),
+  result: z.unknown().optional(),
+  error: z.unknown().optional(),
+});
 
 /** A method that begins a task: waits for its end and returns its result. Throws KIB_VSPHERE_TASK, KIB_VSPHERE_STORAGE. */
 export async function viTask(

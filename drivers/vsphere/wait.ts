@@ -75,7 +75,10 @@ export function taskFailed(what: string, error: unknown): KibError {
   const words = [...new Set(wordsOf(error))].join('; ') || 'no reason was given';
   const code = isFull(words) ? 'KIB_VSPHERE_STORAGE' : 'KIB_VSPHERE_TASK';
   return new KibError(code, `${what} failed: ${words}`, {
-    hint: code === 'KIB_VSPHERE_STORAGE' ? 'free some space on the datastore, or choose another one with driver.datastore' : undefined,
+    hint:
+      code === 'KIB_VSPHERE_STORAGE'
+        ? 'free some space on the datastore, or choose another one with driver.datastore'
+        : undefined,
   });
 }
 

@@ -35,12 +35,12 @@ const ERRORS: readonly (readonly [RegExp, Named])[] = [
     { code: 'KIB_EC2_CAPACITY', hint: 'give more subnets, another instanceType or region, or try again later', retryable: true },
   ],
   [
-    /(LimitExceeded|Limit\.Exceeded|ServiceQuotaExceededException)$/,
-    { code: 'KIB_EC2_QUOTA', hint: 'ask for a higher quota of the region, or remove what is no longer needed' },
-  ],
-  [
     /^(RequestLimitExceeded|Throttling|ThrottlingException|RequestThrottled|RequestThrottledException|SlowDown)$/,
     { code: 'KIB_EC2', hint: 'too many calls at once in this account and region; try again', retryable: true },
+  ],
+  [
+    /(LimitExceeded|CountExceeded|Limit\.Exceeded|ServiceQuotaExceededException)$/,
+    { code: 'KIB_EC2_QUOTA', hint: 'ask for a higher quota of the region, or remove what is no longer needed' },
   ],
   [/^(InvalidAMIName\.Duplicate|AMINameAlreadyExists)$/, { code: 'KIB_EC2_NAME_TAKEN', hint: 'put {timestamp} into the name' }],
   [

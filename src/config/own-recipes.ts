@@ -8,7 +8,7 @@ import { RECIPE_PATH } from './schema.ts';
 import { isSettings } from './variables.ts';
 
 /** A key of `recipes` that names a file: `./mine.ts`. Names of recipes hold neither slash nor dot. */
-export function isRecipePath(key: string): boolean {
+function isRecipePath(key: string): boolean {
   return RECIPE_PATH.test(key);
 }
 

@@ -107,6 +107,8 @@ export interface StoppedMachine extends AsyncDisposable {
 export interface ConsoleReader {
   /** File on this host that the whole console goes to, raw bytes. */
   readonly path: string;
+  /** How late lines may come, in milliseconds: each phase of a boot gets so much longer. Default: 0. */
+  readonly lagMs?: number;
   /**
    * Lines as they come, without terminal escapes, from the start of the boot; an unfinished line that stands still comes too when it
    * looks like a prompt. Ends with the machine or the signal.

@@ -118,7 +118,7 @@ class BootWatch {
   constructor(machine: RunningMachine, context: Context, deadlines: BootDeadlines) {
     this.#machine = machine;
     this.#context = context;
-    this.#deadlines = deadlines;
+    this.#deadlines = withLag(deadlines, machine);
     this.#evidence = firstEvidence(POWER_ON, context.clock.now());
     context.span.note(POWER_ON.phase);
   }
@@ -161,6 +161,12 @@ class BootWatch {
     this.#evidence = addEvidence(this.#evidence, news, this.#context.clock.now());
     if (this.#evidence.phase !== before) this.#context.span.note(this.#evidence.phase);
   }
+}
+
+/** What a console tells late may not count as a boot that hangs. */
+function withLag(deadlines: BootDeadlines, { console, slowness }: RunningMachine): BootDeadlines {
+  const lagMs = (console?.lagMs ?? 0) / slowness;
+  return Object.fromEntries(Object.entries(deadlines).map(([phase, ms]) => [phase, ms + lagMs])) as BootDeadlines;
 }
 
 function loginTry(error: unknown): LoginTry {

@@ -104,8 +104,9 @@ export async function runBuild(request: BuildRequest, session: BuildSession, con
   const facts = { request, plan, tools, base, properties, packages, artifacts, images, checks, phases: session.phases() };
   await recordManifest(facts, output.staging, context);
   requireChecks(checks, 'the finished image', 'with --no-verify its files are kept, to look at them');
-  await output.publish();
+  // Sharing an image is the last thing that can be refused; until then nothing is there.
   await published.keep();
+  await output.publish();
   await pruneAfterBuild(request, context);
   return {
     id: context.buildId,

@@ -73,7 +73,12 @@ async function verifyFiles(
   return [
     ...inspected,
     ...same,
-    ...(await bootAndCheck(plan, { format: booted.format, base: { path: booted.path, ...booted.disk, isThrowaway: true } }, image, context)),
+    ...(await bootAndCheck(
+      plan,
+      { format: booted.format, base: { path: booted.path, ...booted.disk, isThrowaway: true } },
+      image,
+      context,
+    )),
   ];
 }
 

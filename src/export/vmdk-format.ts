@@ -10,10 +10,10 @@ export const GRAIN_BYTES = 65_536;
 /** Entries of a grain table: each is 4 KiB and covers 32 MiB. */
 export const TABLE_ENTRIES = 512;
 /** Sectors before the first grain: header, descriptor, and up to the next grain's boundary. */
-export const OVERHEAD_SECTORS = 128;
+const OVERHEAD_SECTORS = 128;
 export const MARKER = { endOfStream: 0, grainTable: 1, grainDirectory: 2, footer: 3 } as const;
 /** Header: the directory's place stands in the footer. */
-export const DIRECTORY_AT_END = 0xffff_ffff_ffff_ffffn;
+const DIRECTORY_AT_END = 0xffff_ffff_ffff_ffffn;
 
 const MAGIC = 'KDMV';
 /** Version 3, as VMware's own exports have. */

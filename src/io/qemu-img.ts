@@ -143,7 +143,7 @@ export async function check(file: DiskFile, signal: AbortSignal): Promise<CheckR
 }
 
 /** The `json:` or plain file name by which QEMU opens a disk. */
-export function locator(file: DiskFile): string {
+function locator(file: DiskFile): string {
   const path = unambiguous(file.path);
   if (isPlain(file)) return path;
   const stretch = {

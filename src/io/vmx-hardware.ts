@@ -3,7 +3,7 @@ import { type MachineSpec, MiB } from '../core/index.ts';
 /** One line of a .vmx file. */
 export type VmxEntry = readonly [key: string, value: string];
 
-export type DiskInterface = 'pvscsi' | 'lsilogic' | 'sata' | 'nvme';
+type DiskInterface = 'pvscsi' | 'lsilogic' | 'sata' | 'nvme';
 
 /** What every VMware product needs to know of a machine; paths are relative to its .vmx, or absolute. */
 export interface VmxHardware {

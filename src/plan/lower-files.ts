@@ -66,6 +66,6 @@ export function lowerUnpack(action: Helper<'unpack'>, os: OsDefinition): readonl
 }
 
 /** Last part of a URL's path, for titles. */
-export function fileName(url: string): string {
+function fileName(url: string): string {
   return basename(new URL(url).pathname);
 }

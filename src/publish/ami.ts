@@ -8,16 +8,7 @@ import { type Owned, own } from '../aws/owned.ts';
 import { registerImage } from '../aws/register.ts';
 import { tagsOf } from '../aws/tags.ts';
 import { snapshotCompleted, type Waiting } from '../aws/wait.ts';
-import {
-  type Arch,
-  type Context,
-  formatBytes,
-  isKibError,
-  KibError,
-  type RemoteImage,
-  sha256,
-  throwIfAborted,
-} from '../core/index.ts';
+import { type Arch, type Context, isKibError, KibError, type RemoteImage, sha256, throwIfAborted } from '../core/index.ts';
 import { withDisk } from '../io/nbd-disk.ts';
 import { findSource, type PublishSource } from './source.ts';
 import { gibibytes, PARALLEL, uploadBlocks } from './upload.ts';
@@ -92,7 +83,7 @@ async function sendSnapshot(
     try {
       const sent = await context.span.run('export', `send ${source.name} to ${ec2.region}`, async (span) => {
         const sent = await uploadBlocks({ ebs, disk: connection, bytes, state, parallel }, { ...context, span });
-        span.note(`${sent.blocks} blocks of ${formatBytes(bytes)} sent, ${sent.skipped} zero ones skipped`);
+        span.note(`${sent.blocks} of ${sent.blocks + sent.skipped} blocks; the others are zero`);
         return sent;
       });
       throwIfAborted(context.signal);

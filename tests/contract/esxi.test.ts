@@ -9,8 +9,10 @@ import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { esxi } from '../../drivers/esxi/driver.ts';
 import type { Endpoint, LaunchRequest, SealedDisk } from '../../src/core/index.ts';
 import { collectGarbage } from '../../src/engine/gc.ts';
+import { findProgram } from '../../src/io/programs.ts';
 import { convert } from '../../src/io/qemu-img.ts';
 import { generateKeyPair } from '../../src/transport/keys.ts';
+import { packerBuildOnEsxi } from '../support/esxi/packer.ts';
 import { type EsxiRig, noRig, startEsxiRig } from '../support/esxi/rig.ts';
 import { filesBelow, processesWith } from '../support/leftovers.ts';
 import { testContext } from '../support/test-context.ts';
@@ -108,6 +110,22 @@ function describeEsxi(rig: EsxiRig): void {
       await using again = await esxi.launch(verdict, kept, context);
       expect(await greeted(again, TINY_GUEST_LINES[1])).toBe(TINY_GUEST_LINES[1]);
       rig.shell("vim-cmd vmsvc/unregister $(vim-cmd vmsvc/getallvms | awk '/golden-1/ { print $1 }')");
+    });
+
+    it('speaks to commands that HashiCorp Packer builds with, too', async ({ skip }) => {
+      if ((await findProgram('packer')) === undefined) skip('packer is not installed: apt-get install packer');
+      await using context = await testContext();
+      const machine = await esxi.launch(request, esxi.options.parse({ ...given, keepAs: 'for-packer' }), context);
+      await greeted(machine, TINY_GUEST_LINES[1]);
+      const stopped = await machine.shutdown({ graceMs: 20_000, signal: context.signal });
+      await stopped.seal();
+      await stopped[Symbol.asyncDispose]();
+      // Nobody can log in to the tiny guest: it is cloned, registered, started, stopped and kept.
+      const builder = { source_path: 'kib-native/for-packer/for-packer.vmx', vm_name: 'packed', output_directory: 'packed' };
+      const said = await packerBuildOnEsxi(rig, { ...builder, communicator: 'none' }, undefined, dir);
+      expect(said).toContain('VM files in directory: /vmfs/volumes/datastore1/packed');
+      expect(rig.shell('vim-cmd vmsvc/getallvms')).toMatch(/\[datastore1\] packed\/packed\.vmx/);
+      expect(rig.shell('cat /vmfs/volumes/datastore1/packed/disk.vmdk')).toContain('createType="vmfs"');
     });
 
     it('leads to a guest’s port through the login, and with reach direct to its address', async () => {

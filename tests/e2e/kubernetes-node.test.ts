@@ -6,14 +6,17 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BuildEvent, CheckResult } from '../../src/core/index.ts';
 import { ensureKubernetesRelease, hasGo } from '../support/kubernetes/build.mjs';
 import { serveDirectory } from '../support/kubernetes/serve.mjs';
+import { tooLong } from '../support/long.ts';
 import { startKib } from '../support/program.ts';
 
 const run = (program: string, ...args: string[]) => execFileSync(program, args, { encoding: 'utf8' });
 const canCompile = hasGo();
+if (tooLong !== undefined)
+  console.warn(`the Kubernetes node test: ${tooLong}; all recipes are tried with Kubernetes in recipes.test.ts`);
 if (!canCompile) console.warn('SKIPPED: the Kubernetes node test needs a Go toolchain to compile kubeadm, kubelet and kubectl');
 
 /** One build and one boot serve every assertion here. */
-describe.skipIf(!canCompile)('a Debian 13 node with real kubeadm, kubelet and kubectl', () => {
+describe.skipIf(!canCompile || tooLong !== undefined)('a Debian 13 node with real kubeadm, kubelet and kubectl', () => {
   let scratch: string;
   let output: string;
   let version: string;

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BuildEvent, CheckResult } from '../../src/core/index.ts';
+import { tooLong } from '../support/long.ts';
 import { ociArchive, serveRegistry, type TinyImage, tinyImage } from '../support/oci.ts';
 import { startKib } from '../support/program.ts';
 
@@ -11,7 +12,9 @@ const PASSWORD = 'only-the-registry-knows';
 const HOST = '10.0.2.2';
 
 /** One build serves every assertion: an archive, a list, a mirror that wants a login and fails at first, and pinned digests. */
-describe('container images in an image', () => {
+if (tooLong !== undefined) console.warn(`the test of container images: ${tooLong}`);
+
+describe.skipIf(tooLong !== undefined)('container images in an image', () => {
   let scratch: string;
   let registry: Awaited<ReturnType<typeof serveRegistry>>;
   let events: readonly BuildEvent[];

@@ -54,7 +54,8 @@ provision:
   - file: ${rpctool}
     to: /usr/bin/vmware-rpctool
     mode: "0755"
-  - shell: echo 'datasource_list: [NoCloud, VMware]' >/etc/cloud/cloud.cfg.d/95-sources.cfg
+  - shell: |
+      echo 'datasource_list: [NoCloud, VMware]' >/etc/cloud/cloud.cfg.d/95-sources.cfg
 `,
     );
     const started = Date.now();

@@ -34,10 +34,21 @@ describe('a build on vSphere’s interface', () => {
       firmware: 'bios',
       disk: '6GiB',
       formats: ['ova'],
-      without: ['node', 'containerd', 'cni', 'kubernetes', 'guest-agent', 'cloud-init', 'prepull', 'providers', 'network-manager'],
+      without: [
+        'node',
+        'containerd',
+        'cni',
+        'kubernetes',
+        'guest-agent',
+        'cloud-init',
+        'prepull',
+        'providers',
+        'network-manager',
+      ],
       provision: [
         {
-          shell: 'test "$(systemd-detect-virt)" = vmware && test -d /sys/bus/pci/drivers/vmxnet3 && test -d /sys/bus/pci/drivers/vmw_pvscsi',
+          shell:
+            'test "$(systemd-detect-virt)" = vmware && test -d /sys/bus/pci/drivers/vmxnet3 && test -d /sys/bus/pci/drivers/vmw_pvscsi',
           name: 'the hardware is VMware’s',
         },
       ],
@@ -53,7 +64,11 @@ describe('a build on vSphere’s interface', () => {
     console.log(`build, export and verdict on the fake vCenter: ${Math.round((Date.now() - started) / 1000)} s`);
     const report = await vsphere.end();
     expect(built.status, `${built.stderr}\n${built.stdout.slice(-4000)}`).toBe(0);
-    expect((await readdir(join(dir, 'output/debian13'))).sort()).toEqual(['debian13.ova', 'debian13.ova.sha256', 'manifest.json']);
+    expect((await readdir(join(dir, 'output/debian13'))).sort()).toEqual([
+      'debian13.ova',
+      'debian13.ova.sha256',
+      'manifest.json',
+    ]);
     expect(report.violations).toEqual([]);
     expect(report.leftovers).toEqual([]);
     expect(report.sessions).toBe(0);

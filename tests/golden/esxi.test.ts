@@ -32,9 +32,7 @@ describe('an ESXi machine', () => {
     ],
   ] as const)('%s', (name, spec, options) => {
     const lines = esxi.preview(spec, esxi.options.parse(options));
-    const text = lines
-      .map(({ title, argv }, index) => `${lines[index - 1]?.title === title ? '' : `\n# ${title}\n`}${argv.join(' ')}\n`)
-      .join('');
-    expectGolden(`fixtures/esxi/${name}.txt`, text.trimStart());
+    const text = lines.map(({ title, argv }) => `# ${title}\n${argv.join(' ').trimEnd()}\n`).join('\n');
+    expectGolden(`fixtures/esxi/${name}.txt`, text);
   });
 });

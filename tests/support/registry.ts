@@ -41,7 +41,7 @@ const cloudImage = (id: string, arch: Arch) =>
 
 const bootstrap = { kind: 'bootstrap', suite: 'trixie', packages: ['linux-image-amd64'] } as const;
 
-export const node = defineRecipe({
+const node = defineRecipe({
   name: 'node',
   summary: 'Kernel settings',
   params: z.strictObject({
@@ -52,7 +52,7 @@ export const node = defineRecipe({
   steps: () => [],
 });
 
-export const containerd = defineRecipe({
+const containerd = defineRecipe({
   name: 'containerd',
   summary: 'Container runtime',
   after: ['node'],
@@ -63,7 +63,7 @@ export const containerd = defineRecipe({
   steps: () => [],
 });
 
-export const kubernetes = defineRecipe({
+const kubernetes = defineRecipe({
   name: 'kubernetes',
   summary: 'kubelet, kubeadm, kubectl',
   after: ['containerd'],
@@ -75,7 +75,7 @@ export const kubernetes = defineRecipe({
   steps: () => [],
 });
 
-export const watchdog = defineRecipe({
+const watchdog = defineRecipe({
   name: 'watchdog',
   summary: 'Resets a hung node',
   optional: true,
@@ -83,7 +83,7 @@ export const watchdog = defineRecipe({
   steps: () => [],
 });
 
-export const seal = defineRecipe({
+const seal = defineRecipe({
   name: 'seal',
   summary: 'Wipes what must not ship',
   after: ['node', 'containerd', 'kubernetes', 'watchdog'],

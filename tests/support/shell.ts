@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 
 /** Shells that a guest's /bin/sh may be: dash on Debian, bash on Enterprise Linux. Those not on this host are left out. */
-export const SHELLS: readonly (readonly [string, ...string[]])[] = (
+const SHELLS: readonly (readonly [string, ...string[]])[] = (
   [
     ['sh', '-n'],
     ['dash', '-n'],

@@ -57,7 +57,9 @@ async function attach(cli: Cli, vm: string, options: CloudinitOptions): Promise<
   const seed: SeedFiles = {
     'user-data': await read(options.userData),
     'meta-data':
-      options.metaData === undefined ? `instance-id: ${randomUUID()}\nlocal-hostname: ${vm.replaceAll(/[^a-zA-Z0-9-]/g, '-')}\n` : await read(options.metaData),
+      options.metaData === undefined
+        ? `instance-id: ${randomUUID()}\nlocal-hostname: ${vm.replaceAll(/[^a-zA-Z0-9-]/g, '-')}\n`
+        : await read(options.metaData),
   };
   const { attachCloudInit } = await loadVsphere();
   await attachCloudInit(place, vm, seed, (text) => cli.say(text), { clock: systemClock, signal, network: networkFromEnv(env) });

@@ -72,7 +72,7 @@ export function imagePackages(suite: string, arch: Arch, extra: readonly string[
 }
 
 /** Units that packages enable and that a machine image is better without; each can be enabled again in the guest. */
-export const DISABLED_UNITS: Readonly<Record<string, string>> = {
+const DISABLED_UNITS: Readonly<Record<string, string>> = {
   // Would take the lock of apt at a random moment, for lists that nothing unattended uses.
   'apt-daily.timer': 'timers.target',
   'apt-daily-upgrade.timer': 'timers.target',

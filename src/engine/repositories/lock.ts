@@ -48,7 +48,7 @@ export async function applyLock(
 }
 
 /** The lock file; undefined when there is none. Throws KIB_LOCK_DRIFT for one that cannot be understood. */
-export async function readLock(path: string): Promise<LockFile | undefined> {
+async function readLock(path: string): Promise<LockFile | undefined> {
   const text = await readFile(path, 'utf8').catch((error: unknown) => {
     if (systemCode(error) === 'ENOENT') return undefined;
     throw new KibError('KIB_HOST_PERMISSION', `cannot read ${path}: ${errorMessage(error)}`, {

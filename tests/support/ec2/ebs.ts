@@ -87,11 +87,13 @@ async function answer(
     const digest = createHash('sha256').update(body).digest();
     if (header('x-amz-checksum-algorithm') !== 'SHA256' || header('x-amz-checksum') !== digest.toString('base64'))
       throw new FakeError('ValidationException', 'INVALID_CHECKSUM');
+    await aws.hypervisor?.write(snapshot.id, snapshot.gib, index, body);
     snapshot.blocks.set(index, digest);
     json(201, {}, { 'x-amz-Checksum': digest.toString('base64'), 'x-amz-Checksum-Algorithm': 'SHA256' });
     return;
   }
   complete(aws, snapshot, header);
+  await aws.hypervisor?.complete(snapshot.id);
   json(202, { Status: 'pending' });
 }
 

@@ -31,6 +31,10 @@ export interface Hypervisor {
   /** Copies its disk for a snapshot. */
   snapshot(instance: FakeInstance, snapshotId: string): Promise<void>;
   console(instance: FakeInstance): Promise<Buffer>;
+  /** Takes a block of a snapshot that is written by EBS direct. */
+  write(snapshotId: string, gib: number, index: number, data: Buffer): Promise<void>;
+  /** All blocks of it have come. */
+  complete(snapshotId: string): Promise<void>;
 }
 
 export interface FakeOptions {
@@ -64,6 +68,8 @@ export class FakeAws implements AsyncDisposable {
   onCall: (action: string, region: string) => unknown = () => {};
   /** Reason for which the next images of a region fail. */
   readonly failingImages = new Map<string, string>();
+  /** Address of instances that nothing stands behind. */
+  address = '127.0.0.1';
   /** Instances do not stop when asked to. */
   isDeaf = false;
   readonly settleMs: number;

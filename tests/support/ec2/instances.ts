@@ -191,7 +191,7 @@ function begin(aws: FakeAws, region: FakeRegion, instance: FakeInstance, image: 
     if (instance.state === 'pending') instance.next = { state: 'running', at: aws.now() + aws.settleMs };
   };
   if (aws.hypervisor === undefined) {
-    instance.address = '127.0.0.1';
+    instance.address = aws.address;
     run();
     return;
   }

@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { type FileHandle, mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { gunzipSync } from 'node:zlib';
-import { writeSeedIso } from '../../../cloudinit/index.ts';
 import { run } from '../../../src/io/process.ts';
+import { BLOCK_BYTES } from './ebs.ts';
 import type { Hypervisor } from './fake.ts';
+import { portOf, startImds } from './imds.ts';
 import type { FakeInstance } from './state.ts';
 
 interface Running {
@@ -12,13 +13,14 @@ interface Running {
   readonly ended: Promise<void>;
 }
 
-/** Boots instances of the fake in QEMU, emulated, on an NVMe disk as EC2's own; user data goes to the guest on a NoCloud CD-ROM. */
+/** Boots instances of the fake in QEMU, emulated, on an NVMe disk as EC2's own, with a metadata service that they get their user data from. */
 export class QemuHypervisor implements Hypervisor {
   /** Disk images by the snapshot that an AMI is made of. */
   readonly snapshots = new Map<string, string>();
   /** How many machines were powered on. */
   started = 0;
   readonly #dir: string;
+  readonly #raw = new Map<string, Promise<FileHandle>>();
   readonly #running = new Map<string, Running>();
 
   constructor(dir: string) {
@@ -35,25 +37,29 @@ export class QemuHypervisor implements Hypervisor {
     await run('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', 'qcow2', '-b', base, disk, `${instance.volume.gib}G`], {
       signal,
     });
-    const seed = {
-      'user-data': userData(instance),
-      'meta-data': `instance-id: ${instance.id}\nlocal-hostname: ${instance.id}\n`,
-    };
-    await writeSeedIso(seed, join(dir, 'seed.iso'), signal);
+    const imds = await startImds(instance);
     await writeFile(join(dir, 'console.log'), '');
     // Port 22 of an address of its own: an instance has a whole address.
     const address = `127.22.${Math.floor(this.started / 250)}.${(this.started++ % 250) + 2}`;
+    const uuid = `ec2${randomUUID().slice(3)}`;
     const args = [
       ['-name', instance.id, '-machine', 'q35,accel=tcg', '-cpu', 'max', '-smp', '2', '-m', '1024'],
       ['-display', 'none', '-nodefaults', '-serial', `file:${join(dir, 'console.log')}`, '-qmp', 'stdio'],
       ['-drive', `if=none,id=disk,file=${disk},format=qcow2,cache=unsafe`],
       ['-device', `nvme,drive=disk,serial=${instance.volume.id},bootindex=0`],
-      ['-drive', `if=virtio,file=${join(dir, 'seed.iso')},format=raw,readonly=on`],
-      ['-netdev', `user,id=net,hostfwd=tcp:${address}:22-:22`, '-device', 'virtio-net-pci,netdev=net'],
+      // A link-local network, so that the address of the metadata service is in it.
+      [
+        '-netdev',
+        `user,id=net,net=169.254.0.0/16,hostfwd=tcp:${address}:22-:22,guestfwd=tcp:169.254.169.254:80-cmd:nc 127.0.0.1 ${portOf(imds)}`,
+      ],
+      ['-device', 'virtio-net-pci,netdev=net'],
+      // What guests know EC2 by (AWS: Identify EC2 Linux instances).
+      ['-smbios', `type=1,manufacturer=Amazon EC2,product=${instance.type},uuid=${uuid},serial=${uuid}`],
       ['-device', 'virtio-rng-pci'],
     ].flat();
     const child = spawn('qemu-system-x86_64', args, { stdio: ['pipe', 'ignore', 'inherit'] });
     const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
+    child.once('close', () => imds.close());
     this.#running.set(instance.id, { process: child, ended });
     child.stdin.on('error', () => {});
     child.stdin.write('{"execute":"qmp_capabilities"}\n');
@@ -84,6 +90,27 @@ export class QemuHypervisor implements Hypervisor {
     this.snapshots.set(snapshotId, target);
   }
 
+  async write(snapshotId: string, gib: number, index: number, data: Buffer): Promise<void> {
+    const path = join(this.#dir, `${snapshotId}.raw`);
+    let file = this.#raw.get(snapshotId);
+    if (file === undefined) {
+      file = open(path, 'w').then(async (made) => {
+        await made.truncate(gib * 1024 ** 3);
+        return made;
+      });
+      this.#raw.set(snapshotId, file);
+    }
+    await (await file).write(data, 0, data.length, index * BLOCK_BYTES);
+  }
+
+  async complete(snapshotId: string): Promise<void> {
+    await (await this.#raw.get(snapshotId))?.close();
+    const target = join(this.#dir, `${snapshotId}.qcow2`);
+    const { signal } = new AbortController();
+    await run('qemu-img', ['convert', '-f', 'raw', '-O', 'qcow2', join(this.#dir, `${snapshotId}.raw`), target], { signal });
+    this.snapshots.set(snapshotId, target);
+  }
+
   async console(instance: FakeInstance): Promise<Buffer> {
     return readFile(join(this.#folder(instance), 'console.log')).catch(() => Buffer.alloc(0));
   }
@@ -91,9 +118,4 @@ export class QemuHypervisor implements Hypervisor {
   #folder({ id }: FakeInstance): string {
     return join(this.#dir, id);
   }
-}
-
-function userData({ userData: encoded }: FakeInstance): string {
-  const bytes = Buffer.from(encoded, 'base64');
-  return (bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzipSync(bytes) : bytes).toString();
 }

@@ -5,6 +5,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Scope } from '../../../src/core/index.ts';
 import { generateKeyPair } from '../../../src/transport/keys.ts';
 import { filesBelow } from '../leftovers.ts';
 import { startVmwareRig } from '../vmware/rig.ts';
@@ -23,6 +24,12 @@ export const noRig: string | undefined =
   userInfo().uid === 0
     ? NEEDED.filter((path) => !existsSync(path)).map((path) => `${path} is not installed`)[0]
     : 'only root can make the namespaces of the rig';
+
+const COMMANDS = {
+  'vim-cmd': new URL('vim-cmd.mjs', import.meta.url),
+  esxcli: new URL('esxcli.mjs', import.meta.url),
+  vmkfstools: new URL('vmkfstools.mjs', import.meta.url),
+};
 
 /** What ESXi's busybox has of the applets that anybody here could think of; the rig's shell finds nothing else. */
 const APPLETS =
@@ -63,19 +70,30 @@ export interface EsxiRig extends AsyncDisposable {
 /** Starts the rig; the caller disposes it. */
 export async function startEsxiRig(sshdLines: readonly string[] = []): Promise<EsxiRig> {
   if (noRig !== undefined) throw new Error(noRig);
+  const scope = new Scope();
+  try {
+    return await start(scope, sshdLines);
+  } catch (error) {
+    await scope[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function start(scope: Scope, sshdLines: readonly string[]): Promise<EsxiRig> {
   const dir = await mkdtemp(join(tmpdir(), 'kib-esxi-'));
+  scope.defer('folder', () => rm(dir, { recursive: true, force: true }));
   const state = join(dir, 'esxi');
   for (const name of ['bin', 'datastore1', 'space', 'ssh', 'esxi/inventory']) await mkdir(join(dir, name), { recursive: true });
   await mkdir('/vmfs', { recursive: true });
-  const vmware = await startVmwareRig(join(dir, 'vmware'));
+  // Another rig may still use it.
+  scope.defer('/vmfs', () => rmdir('/vmfs').catch(() => {}));
+  const vmware = scope.use('VMware rig', await startVmwareRig(join(dir, 'vmware')));
   for (const applet of APPLETS) await symlink('/bin/busybox', join(dir, 'bin', applet));
   await symlink('/usr/bin/scp', join(dir, 'bin', 'scp'));
   const environment = `export PATH=/usr/sbin:/usr/bin:/sbin:/bin KIB_VMRUN_STATE='${vmware.state}' KIB_ESXI_STATE='${state}' KIB_ESXI_LEASES='${vmware.leases}'`;
-  for (const name of ['vim-cmd', 'esxcli', 'vmkfstools']) {
-    const script = fileURLToPath(new URL(`${name}.mjs`, import.meta.url));
-    await writeFile(join(dir, 'bin', name), `#!/bin/sh\n${environment}\nexec '${process.execPath}' '${script}' "$@"\n`, {
-      mode: 0o755,
-    });
+  for (const [name, script] of Object.entries(COMMANDS)) {
+    const text = `#!/bin/sh\n${environment}\nexec '${process.execPath}' '${fileURLToPath(script)}' "$@"\n`;
+    await writeFile(join(dir, 'bin', name), text, { mode: 0o755 });
   }
   await writeFile(join(dir, 'bin/vmkload_mod'), `#!/bin/sh\necho loaded >'${state}/multiextent'\n`, { mode: 0o755 });
   const [enter = '', ...words] = vmware.within([
@@ -86,11 +104,15 @@ export async function startEsxiRig(sshdLines: readonly string[] = []): Promise<E
     dir,
   ]);
   const holder = spawn(enter, words, { stdio: ['pipe', 'pipe', 'inherit'] });
+  scope.defer('mounts', async () => {
+    holder.stdin.end();
+    if (holder.exitCode === null) await new Promise<void>((resolve) => holder.once('close', () => resolve()));
+  });
   await once(holder);
   const pid = deepest(holder);
-  const inside = ['/usr/bin/nsenter', '--target', String(pid), '--mount', '--net', '--wd=/'];
+  const inside: readonly [string, ...string[]] = ['/usr/bin/nsenter', '--target', String(pid), '--mount', '--net', '--wd=/'];
   const ssh = await startSshd(dir, inside, sshdLines);
-  const daemons: ChildProcess[] = [];
+  scope.defer('sshd', () => ssh.close());
   return {
     options: {
       host: '127.0.0.1',
@@ -110,7 +132,7 @@ export async function startEsxiRig(sshdLines: readonly string[] = []): Promise<E
     },
     within: (argv) => [...inside, ...argv],
     shell(command) {
-      const [program = '', ...args] = [...inside, join(dir, 'bin/ash'), '-c', command];
+      const [program, ...args] = [...inside, join(dir, 'bin/ash'), '-c', command];
       const { status, stdout, stderr } = spawnSync(program, args, { encoding: 'utf8', env: { PATH: join(dir, 'bin') } });
       if (status !== 0) throw new Error(`${command}: ${stdout}${stderr}`);
       return stdout;
@@ -118,9 +140,11 @@ export async function startEsxiRig(sshdLines: readonly string[] = []): Promise<E
     setGuestIpHack: (isOn) => writeFile(join(state, 'guest-ip-hack'), isOn ? '1' : '0'),
     unloadMultiextent: () => rm(join(state, 'multiextent'), { force: true }),
     async listenInside() {
-      const [program = '', ...args] = [...inside, '/usr/sbin/sshd', '-D', '-e', '-p', '22', '-f', join(dir, 'ssh/sshd_config')];
+      const [program, ...args] = [...inside, '/usr/sbin/sshd', '-D', '-e', '-p', '22', '-f', join(dir, 'ssh/sshd_config')];
       const daemon = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
-      daemons.push(daemon);
+      scope.defer('sshd inside', () => {
+        daemon.kill('SIGTERM');
+      });
       await new Promise<void>((resolve, reject) => {
         daemon.stderr.on('data', (chunk: Buffer) => {
           if (chunk.toString().includes('Server listening')) resolve();
@@ -131,19 +155,7 @@ export async function startEsxiRig(sshdLines: readonly string[] = []): Promise<E
     },
     connections: ssh.connections,
     drop: () => ssh.drop(),
-    async [Symbol.asyncDispose]() {
-      for (const daemon of daemons) daemon.kill('SIGTERM');
-      await ssh.close();
-      await vmware[Symbol.asyncDispose]();
-      holder.stdin?.end();
-      await new Promise<void>((resolve) => {
-        if (holder.exitCode !== null) resolve();
-        else holder.once('close', () => resolve());
-      });
-      // Another rig may still use it.
-      await rmdir('/vmfs').catch(() => {});
-      await rm(dir, { recursive: true, force: true });
-    },
+    [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose](),
   };
 }
 
@@ -162,7 +174,7 @@ function deepest({ pid }: ChildProcess): number {
 }
 
 /** sshd, one process per connection, so that only the port is of this host's loopback; the rest is in the namespaces. */
-async function startSshd(dir: string, inside: readonly string[], lines: readonly string[]) {
+async function startSshd(dir: string, inside: readonly [string, ...string[]], lines: readonly string[]) {
   const folder = join(dir, 'ssh');
   const [login, host] = [generateKeyPair('rig login'), generateKeyPair('rig host')];
   const keyFile = join(folder, 'id');
@@ -186,7 +198,7 @@ async function startSshd(dir: string, inside: readonly string[], lines: readonly
   const server = createServer({ noDelay: true }, (socket) => {
     connections += 1;
     sockets.add(socket);
-    const [program = '', ...args] = [...inside, '/usr/sbin/sshd', '-i', '-e', '-f', join(folder, 'sshd_config')];
+    const [program, ...args] = [...inside, '/usr/sbin/sshd', '-i', '-e', '-f', join(folder, 'sshd_config')];
     const sshd = spawn(program, args, { stdio: ['pipe', 'pipe', 'ignore'] });
     socket.pipe(sshd.stdin);
     sshd.stdout.pipe(socket);

@@ -16,8 +16,9 @@ const ANSWERS = {
 <lastActiveTime>${TIME}</lastActiveTime><locale>en</locale><messageLocale>en</messageLocale></returnval>`,
   Logout: '',
   CurrentTime: `<returnval>${TIME}</returnval>`,
-  RetrieveProperties: `<returnval><obj type="Datacenter">ha-datacenter</obj><propSet><name>name</name><val xsi:type="xsd:string">ha-datacenter</val></propSet>
-<propSet><name>parent</name><val xsi:type="ManagedObjectReference" type="Folder">ha-folder-root</val></propSet></returnval>`,
+  RetrieveProperties: `<returnval><obj type="Datacenter">ha-datacenter</obj><propSet><name>name</name><val xsi:type="xsd:string">ha-datacenter</val></propSet></returnval>`,
+  // The way up from the root folder, at which it ends.
+  Ancestors: `<returnval><obj type="Folder">ha-folder-root</obj><propSet><name>name</name><val xsi:type="xsd:string">ha-folder-root</val></propSet></returnval>`,
 };
 
 const server = createServer({ key, cert }, (request, response) => {
@@ -27,11 +28,11 @@ const server = createServer({ key, cert }, (request, response) => {
   });
   request.on('end', () => {
     const method = /<(?:\w+:)?Body[^>]*>\s*<(?:\w+:)?(\w+)/.exec(body)?.[1] ?? '';
-    if (process.env.KIB_SDK_LOG) console.error(body);
-    const known = Object.hasOwn(ANSWERS, method);
+    const asked = body.includes('traverseParent') ? 'Ancestors' : method;
+    const known = Object.hasOwn(ANSWERS, asked);
     response.writeHead(known ? 200 : 500, { 'content-type': 'text/xml', 'set-cookie': 'vmware_soap_session=1' });
     const answer = known
-      ? `<${method}Response xmlns="urn:vim25">${ANSWERS[method]}</${method}Response>`
+      ? `<${method}Response xmlns="urn:vim25">${ANSWERS[asked]}</${method}Response>`
       : `<soapenv:Fault><faultcode>ServerFaultCode</faultcode><faultstring>no ${method} here</faultstring></soapenv:Fault>`;
     response.end(
       `<?xml version="1.0" encoding="UTF-8"?><soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" xmlns:xsd="http://www.w3.org/2001/XMLSchema" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><soapenv:Body>${answer}</soapenv:Body></soapenv:Envelope>`,

@@ -49,7 +49,7 @@ export async function startVmwareRig(dir: string): Promise<VmwareRig> {
   await inside('ip', 'link', 'set', 'vmnet8', 'up');
   const hook = await executable(join(dir, 'lease-hook'), leaseHook(leases));
   const vmrun = await executable(join(dir, 'vmrun'), wrapper(name, state));
-  const dnsmasq = spawn('ip', [...within(dnsmasqArgv(dir, hook)).slice(1)], { stdio: ['ignore', 'ignore', 'inherit'] });
+  const dnsmasq = spawn('ip', within(dnsmasqArgv(dir, hook)).slice(1), { stdio: ['ignore', 'ignore', 'inherit'] });
   const ended = once(dnsmasq, 'exit');
   await listening(join(dir, 'dnsmasq.pid'));
   return {

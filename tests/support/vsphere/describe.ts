@@ -16,7 +16,13 @@ export function describeMachine(machine: Machine) {
       allow_guest_control: true,
     },
   };
-  const disk = { label: 'Hard disk 1', type: 'SCSI', scsi: { bus: 0, unit: 0 }, backing: { type: 'VMDK_FILE', vmdk_file: `[datastore1] ${name}/disk.vmdk` }, capacity };
+  const disk = {
+    label: 'Hard disk 1',
+    type: 'SCSI',
+    scsi: { bus: 0, unit: 0 },
+    backing: { type: 'VMDK_FILE', vmdk_file: `[datastore1] ${name}/disk.vmdk` },
+    capacity,
+  };
   return {
     guest_OS: 'OTHER_3X_LINUX_64',
     name,

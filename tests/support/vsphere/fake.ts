@@ -56,7 +56,6 @@ export class FakeVcenter implements AsyncDisposable {
   readonly calls: string[] = [];
   readonly faults: Fault[] = [];
   readonly tokens = new Set<string>();
-  /** Everything that came in a body or a header but the login. */
   readonly #close: () => Promise<void>;
 
   private constructor(server: string, caFile: string, world: World, close: () => Promise<void>) {
@@ -66,21 +65,48 @@ export class FakeVcenter implements AsyncDisposable {
     this.#close = close;
   }
 
-  static async start({ dir, runner, openApi, version = '8.0.2.0', host = '127.0.0.1', delayMs = 0 }: FakeOptions): Promise<FakeVcenter> {
+  static async start({
+    dir,
+    runner,
+    openApi,
+    version = '8.0.2.0',
+    host = '127.0.0.1',
+    delayMs = 0,
+  }: FakeOptions): Promise<FakeVcenter> {
     await mkdir(join(dir, 'vms'), { recursive: true });
-    const certificate = ['-subj', '/CN=fake vCenter', '-addext', `subjectAltName=IP:${host}`, '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256'];
-    await execute('openssl', ['req', '-x509', '-nodes', ...certificate, '-days', '2', '-keyout', 'key.pem', '-out', 'ca.pem'], { cwd: dir });
+    const certificate = [
+      '-subj',
+      '/CN=fake vCenter',
+      '-addext',
+      `subjectAltName=IP:${host}`,
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:P-256',
+    ];
+    await execute('openssl', ['req', '-x509', '-nodes', ...certificate, '-days', '2', '-keyout', 'key.pem', '-out', 'ca.pem'], {
+      cwd: dir,
+    });
     const library = new FakeLibrary(join(dir, 'library'));
     library.libraries.set('lib-1', 'images');
-    const world: World = { version, library, machines: new FakeMachines(join(dir, 'vms'), library, runner), tasks: new Map(), origin: '' };
+    const world: World = {
+      version,
+      library,
+      machines: new FakeMachines(join(dir, 'vms'), library, runner),
+      tasks: new Map(),
+      origin: '',
+    };
     const fake: { current: FakeVcenter | undefined } = { current: undefined };
-    const server = createServer({ key: await readFile(join(dir, 'key.pem')), cert: await readFile(join(dir, 'ca.pem')) }, (req, res) => {
-      const handled = fake.current?.handle(req, res, openApi, delayMs) ?? Promise.resolve();
-      handled.catch((error: unknown) => {
-        fake.current?.violations.push(`${req.method} ${req.url}: the fake broke: ${String((error as Error).stack)}`);
-        res.destroy();
-      });
-    });
+    const server = createServer(
+      { key: await readFile(join(dir, 'key.pem')), cert: await readFile(join(dir, 'ca.pem')) },
+      (req, res) => {
+        const handled = fake.current?.handle(req, res, openApi, delayMs) ?? Promise.resolve();
+        handled.catch((error: unknown) => {
+          fake.current?.violations.push(`${req.method} ${req.url}: the fake broke: ${String((error as Error).stack)}`);
+          res.destroy();
+        });
+      },
+    );
     await new Promise<void>((resolve) => server.listen(0, host, resolve));
     const { port } = server.address() as AddressInfo;
     world.origin = `https://${host}:${port}`;
@@ -111,7 +137,9 @@ export class FakeVcenter implements AsyncDisposable {
     const { machines, library } = this.world;
     return [
       ...[...machines.all.values()].map(({ name }) => name).filter((name) => name.startsWith('kib-')),
-      ...[...library.items.values()].map(({ name }) => name).filter((name) => name.startsWith('kib-') && !name.startsWith('kib-base-')),
+      ...[...library.items.values()]
+        .map(({ name }) => name)
+        .filter((name) => name.startsWith('kib-') && !name.startsWith('kib-base-')),
       ...[...library.updates.values()].filter(({ state }) => state === 'ACTIVE').map(({ id }) => `update session ${id}`),
       ...[...library.downloads.keys()].map((id) => `download session ${id}`),
     ];
@@ -140,11 +168,13 @@ export class FakeVcenter implements AsyncDisposable {
     for await (const chunk of req) chunks.push(chunk as Buffer);
     const text = Buffer.concat(chunks).toString();
     const body: unknown = text === '' ? undefined : JSON.parse(text);
+    const isFault = this.faults.some(({ call, times }) => times > 0 && call.test(line));
     const given = await this.#answer(req, { method, url, body }).catch((error: unknown): Answer => {
       if (error instanceof Refusal) return { status: error.status, body: error.body };
       throw error;
     });
-    if (openApi !== undefined && url.pathname.startsWith('/api/')) {
+    // Anything may answer 503 for itself or something before it.
+    if (openApi !== undefined && url.pathname.startsWith('/api/') && !(given.status === 503 && isFault)) {
       const exchange = { method, path: url.pathname, query: url.searchParams, body, status: given.status, answer: given.body };
       this.violations.push(...openApi(exchange).map((problem) => `${line}: ${problem}`));
     }
@@ -156,7 +186,10 @@ export class FakeVcenter implements AsyncDisposable {
     res.end(given.body === undefined ? undefined : JSON.stringify(given.body));
   }
 
-  async #answer(req: IncomingMessage, call: { readonly method: string; readonly url: URL; readonly body: unknown }): Promise<Answer> {
+  async #answer(
+    req: IncomingMessage,
+    call: { readonly method: string; readonly url: URL; readonly body: unknown },
+  ): Promise<Answer> {
     const { method, url } = call;
     const line = `${method} ${url.pathname}${url.search}`;
     const fault = this.faults.find((candidate) => candidate.times > 0 && candidate.call.test(line));

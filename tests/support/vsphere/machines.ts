@@ -60,7 +60,8 @@ export class FakeMachines {
 
   async create(name: string, of: Partial<Machine>, disk: (path: string) => Promise<void>): Promise<Machine> {
     if (name === '') throw invalid('The name is empty.');
-    if ([...this.all.values()].some((machine) => machine.name === name)) throw new Refusal(400, 'ALREADY_EXISTS', `The name '${name}' already exists.`);
+    if ([...this.all.values()].some((machine) => machine.name === name))
+      throw new Refusal(400, 'ALREADY_EXISTS', `The name '${name}' already exists.`);
     const id = `vm-${++this.#count}`;
     await mkdir(join(this.#dir, id), { recursive: true });
     await disk(this.diskOf(id));
@@ -94,7 +95,12 @@ export class FakeMachines {
   }
 
   /** As vCenter reads an OVF: hardware from the descriptor, the disk from the streamOptimized VMDK. */
-  async deploy(item: Item, name: string, network: string | undefined, properties: Readonly<Record<string, string>>): Promise<Machine> {
+  async deploy(
+    item: Item,
+    name: string,
+    network: string | undefined,
+    properties: Readonly<Record<string, string>>,
+  ): Promise<Machine> {
     const folder = this.#library.folderOf(item.id);
     const ovf = await readOvf(join(folder, item.files.find((file) => file.endsWith('.ovf')) ?? ''));
     const disk = join(folder, ovf.disk);
@@ -112,7 +118,9 @@ export class FakeMachines {
     const folder = this.#library.folderOf(item.id);
     await qemuImg('convert', '-f', 'vmdk', '-O', 'vmdk', '-o', 'subformat=streamOptimized', this.diskOf(vm), join(folder, disk));
     await writeFile(join(folder, `${name}.ovf`), ovfText(machine, disk));
-    const digests = await Promise.all([`${name}.ovf`, disk].map(async (file) => `SHA256(${file})= ${await digestOf(join(folder, file))}\n`));
+    const digests = await Promise.all(
+      [`${name}.ovf`, disk].map(async (file) => `SHA256(${file})= ${await digestOf(join(folder, file))}\n`),
+    );
     await writeFile(join(folder, `${name}.mf`), digests.join(''));
     item.files.push(`${name}.ovf`, `${name}.mf`, disk);
     return item;
@@ -192,7 +200,9 @@ export async function capacityOf(path: string): Promise<number> {
 async function readOvf(path: string) {
   const text = await readFile(path, 'utf8');
   const quantity = (type: number) => {
-    const [item = ''] = [...text.matchAll(/<Item[\s\S]*?<\/Item>/g)].map(([found]) => found).filter((found) => found.includes(`ResourceType>${type}<`));
+    const [item = ''] = [...text.matchAll(/<Item[\s\S]*?<\/Item>/g)]
+      .map(([found]) => found)
+      .filter((found) => found.includes(`ResourceType>${type}<`));
     return Number(/VirtualQuantity>(\d+)</.exec(item)?.[1] ?? 1);
   };
   return {

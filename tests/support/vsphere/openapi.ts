@@ -87,7 +87,11 @@ function validator(documents: readonly Json[]): OpenApi {
   return (exchange) => {
     const operation = find(operations.get(exchange.method) ?? [], exchange);
     if (operation === undefined) return ['there is no such operation'];
-    const names = new Set([...operation.parameters.map((parameter) => parameter['name']), ...operation.wanted.map(([name]) => name), 'vmw-task']);
+    const names = new Set([
+      ...operation.parameters.map((parameter) => parameter['name']),
+      ...operation.wanted.map(([name]) => name),
+      'vmw-task',
+    ]);
     const unknown = [...exchange.query.keys()].filter((name) => !names.has(name)).map((name) => `no query parameter ${name}`);
     const missing = operation.parameters
       .filter((parameter) => parameter['required'] === true && !exchange.query.has(String(parameter['name'])))
@@ -123,7 +127,9 @@ function literal({ parts }: Operation): number {
 
 function problems(what: string, value: unknown, validate: ValidateFunction | undefined): readonly string[] {
   if (value === undefined || validate === undefined || validate(value)) return [];
-  return (validate.errors ?? []).map(({ instancePath, message, params }) => `${what}${instancePath} ${message} ${JSON.stringify(params)}`);
+  return (validate.errors ?? []).map(
+    ({ instancePath, message, params }) => `${what}${instancePath} ${message} ${JSON.stringify(params)}`,
+  );
 }
 
 /** The descriptions leave every structure open, so that a misspelled optional field would pass. */
@@ -131,7 +137,10 @@ function closed(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(closed);
   if (typeof value !== 'object' || value === null) return value;
   const copy = Object.fromEntries(Object.entries(value).map(([key, member]) => [key, closed(member)]));
-  const isStructure = typeof copy['properties'] === 'object' && copy['type'] === 'object' && copy['additionalProperties'] === undefined;
+  // What the API calls opaque or dynamic is described as an object, but may be any value.
+  if (copy['type'] === 'object' && copy['properties'] === undefined && copy['additionalProperties'] === undefined) return {};
+  const isStructure =
+    typeof copy['properties'] === 'object' && copy['type'] === 'object' && copy['additionalProperties'] === undefined;
   return isStructure ? { ...copy, additionalProperties: false } : copy;
 }
 

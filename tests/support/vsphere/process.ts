@@ -8,13 +8,20 @@ import { vmrunRunner } from './runner.ts';
 // line of JSON; when it is told to end, it writes what it saw to `report.json`.
 const [dir = '', vmrun = '', leases = ''] = process.argv.slice(2);
 const api = await openApi();
-const fake = await FakeVcenter.start({ dir, runner: vmrunRunner(vmrun, leases), openApi: typeof api === 'string' ? undefined : api });
+const fake = await FakeVcenter.start({
+  dir,
+  runner: vmrunRunner(vmrun, leases),
+  openApi: typeof api === 'string' ? undefined : api,
+});
 process.on('SIGTERM', () => {
   const leftovers = fake.leftovers();
   const sessions = fake.tokens.size;
   void fake[Symbol.asyncDispose]().then(async () => {
     const { violations, calls } = fake;
-    await writeFile(join(dir, 'report.json'), JSON.stringify({ leftovers, sessions, violations, calls, isValidated: typeof api !== 'string' }));
+    await writeFile(
+      join(dir, 'report.json'),
+      JSON.stringify({ leftovers, sessions, violations, calls, isValidated: typeof api !== 'string' }),
+    );
     process.exit(0);
   });
 });

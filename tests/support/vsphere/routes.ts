@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { describeMachine } from './describe.ts';
 import { type FakeLibrary, type Item } from './library.ts';
 import { type FakeMachines, networksOf } from './machines.ts';
 import { invalid, localizable, notFound, Refusal, wrongState } from './refusal.ts';
 import { viJson } from './vi-json.ts';
-import { describeMachine } from './describe.ts';
 
 export interface Task {
   polls: number;
@@ -85,7 +85,9 @@ const ITEM = '/api/content/library/item';
 const VM = '/api/vcenter/vm';
 
 const ROUTES: Readonly<Record<string, Route>> = {
-  ...Object.fromEntries(Object.keys(INVENTORY).map((kind) => [`GET /api/vcenter/${kind}`, ((_world, _ids, _body, url) => list(kind, url)) as Route])),
+  ...Object.fromEntries(
+    Object.keys(INVENTORY).map((kind) => [`GET /api/vcenter/${kind}`, ((_world, _ids, _body, url) => list(kind, url)) as Route]),
+  ),
   'GET /api/vcenter/cluster/*': () => ok({ name: 'cluster1', resource_pool: 'resgroup-1' }),
   'GET /api/content/library': ({ library }) => ok([...library.libraries.keys()]),
   'GET /api/content/library/*': ({ library }, [id = '']) => ok({ id, name: library.libraries.get(id), type: 'LOCAL' }),
@@ -117,7 +119,8 @@ const ROUTES: Readonly<Record<string, Route>> = {
   },
   [`GET ${ITEM}/update-session`]: ({ library }, _ids, _body, url) =>
     ok([...library.updates.values()].filter(({ item }) => item === url.searchParams.get('library_item_id')).map(({ id }) => id)),
-  [`POST ${ITEM}/update-session`]: ({ library }, _ids, { library_item_id }) => created(library.openUpdate(String(library_item_id))),
+  [`POST ${ITEM}/update-session`]: ({ library }, _ids, { library_item_id }) =>
+    created(library.openUpdate(String(library_item_id))),
   [`GET ${ITEM}/update-session/*`]: async ({ library }, [id = '']) => {
     const session = library.update(id);
     await library.settle(session);
@@ -146,8 +149,11 @@ const ROUTES: Readonly<Record<string, Route>> = {
     return ok({ has_errors: missing.length > 0, missing_files: missing, invalid_files: [] });
   },
   [`GET ${ITEM}/download-session`]: ({ library }, _ids, _body, url) =>
-    ok([...library.downloads.values()].filter(({ item }) => item === url.searchParams.get('library_item_id')).map(({ id }) => id)),
-  [`POST ${ITEM}/download-session`]: ({ library }, _ids, { library_item_id }) => created(library.openDownload(String(library_item_id))),
+    ok(
+      [...library.downloads.values()].filter(({ item }) => item === url.searchParams.get('library_item_id')).map(({ id }) => id),
+    ),
+  [`POST ${ITEM}/download-session`]: ({ library }, _ids, { library_item_id }) =>
+    created(library.openDownload(String(library_item_id))),
   [`DELETE ${ITEM}/download-session/*`]: ({ library }, [id = '']) => {
     library.downloads.delete(library.download(id).id);
     return done;
@@ -183,7 +189,9 @@ const ROUTES: Readonly<Record<string, Route>> = {
   },
   'POST /api/vcenter/ovf/library-item/*?action=deploy': async ({ library, machines }, [id = ''], { deployment_spec }) => {
     const spec = deployment_spec as Body;
-    const [params] = (spec['additional_parameters'] ?? []) as { readonly properties: readonly { readonly id: string; readonly value: string }[] }[];
+    const [params] = (spec['additional_parameters'] ?? []) as {
+      readonly properties: readonly { readonly id: string; readonly value: string }[];
+    }[];
     const properties = Object.fromEntries((params?.properties ?? []).map(({ id, value }) => [id, value]));
     const [network] = Object.values((spec['network_mappings'] ?? {}) as Record<string, string>);
     try {
@@ -209,13 +217,17 @@ const ROUTES: Readonly<Record<string, Route>> = {
       memory: { size_MiB: memory.size_MiB },
       vm_home_storage: storage,
       disks: Object.fromEntries(Object.entries(disks).map(([key, { capacity }]) => [key, { capacity, disk_storage: storage }])),
-      nics: Object.fromEntries(Object.keys(nics).map((key) => [key, { backing_type: 'STANDARD_PORTGROUP', mac_type: 'ASSIGNED' }])),
+      nics: Object.fromEntries(
+        Object.keys(nics).map((key) => [key, { backing_type: 'STANDARD_PORTGROUP', mac_type: 'ASSIGNED' }]),
+      ),
       vm_template: templateOf(library.item(id)),
     });
   },
   'POST /api/vcenter/vm-template/library-items/*?action=deploy': async ({ library, machines }, [id = ''], body) => {
     const copy = await machines.clone(templateOf(library.item(id)), String(body['name']));
-    const updates = Object.values(((body['hardware_customization'] as Body)['disks_to_update'] ?? {}) as Record<string, { capacity: number }>);
+    const updates = Object.values(
+      ((body['hardware_customization'] as Body)['disks_to_update'] ?? {}) as Record<string, { capacity: number }>,
+    );
     for (const { capacity } of updates) await machines.grow(copy.id, capacity);
     return ok(copy.id);
   },
@@ -316,7 +328,12 @@ const ROUTES: Readonly<Record<string, Route>> = {
     const task = tasks.get(id);
     if (task === undefined) throw notFound(`The task ${id}`);
     task.polls += 1;
-    const about = { description: localizable('Clone'), service: 'com.vmware.vcenter.VM', operation: 'clone$task', cancelable: true };
+    const about = {
+      description: localizable('Clone'),
+      service: 'com.vmware.vcenter.VM',
+      operation: 'clone$task',
+      cancelable: true,
+    };
     if (task.outcome === undefined || task.polls < 2) {
       return ok({ ...about, status: 'RUNNING', progress: { total: 100, completed: 50, message: localizable('copying') } });
     }
@@ -342,12 +359,18 @@ export async function answer(world: World, { method, url, body }: Call): Promise
     .filter((key) => {
       const [path = ''] = key.slice(method.length + 1).split('?');
       const theirs = path.split('/');
-      return key.startsWith(`${method} `) && key.endsWith(`${path}${suffix}`) && theirs.length === parts.length && theirs.every((part, index) => part === '*' || part === parts[index]);
+      return (
+        key.startsWith(`${method} `) &&
+        key.endsWith(`${path}${suffix}`) &&
+        theirs.length === parts.length &&
+        theirs.every((part, index) => part === '*' || part === parts[index])
+      );
     })
     .sort((a, b) => a.split('*').length - b.split('*').length);
   const [key] = fitting;
   const route = key === undefined ? undefined : ROUTES[key];
-  if (key === undefined || route === undefined) throw new Refusal(404, 'NOT_FOUND', `The fake has no ${method} ${url.pathname}${url.search}`);
+  if (key === undefined || route === undefined)
+    throw new Refusal(404, 'NOT_FOUND', `The fake has no ${method} ${url.pathname}${url.search}`);
   const pattern = (key.split(' ')[1] ?? '').split('?')[0]?.split('/') ?? [];
   const ids = parts.filter((_part, index) => pattern[index] === '*').map(decodeURIComponent);
   return route(world, ids, (body ?? {}) as Body, url);

@@ -28,7 +28,10 @@ export async function viJson({ version, machines, tasks }: World, { method, url,
       if (outcome === undefined) return { status: 200, body: { _typeName: 'TaskInfo', state: 'running' } };
       if ('value' in outcome) return { status: 200, body: { _typeName: 'TaskInfo', state: 'success', result: outcome.value } };
       const localizedMessage = (outcome.error as Error).message;
-      return { status: 200, body: { _typeName: 'TaskInfo', state: 'error', error: { _typeName: 'LocalizedMethodFault', localizedMessage } } };
+      return {
+        status: 200,
+        body: { _typeName: 'TaskInfo', state: 'error', error: { _typeName: 'LocalizedMethodFault', localizedMessage } },
+      };
     }
     case 'POST SearchIndex/FindByInventoryPath': {
       const name = String(given['inventoryPath']).split('/').slice(2).join('/');
@@ -39,13 +42,29 @@ export async function viJson({ version, machines, tasks }: World, { method, url,
       return { status: 200, body: machines.machine(id).name };
     case 'GET VirtualMachine/config': {
       const { capacity } = machines.machine(id);
-      const device = [{ _typeName: 'VirtualDisk', key: 2000, controllerKey: 1000, unitNumber: 0, capacityInBytes: capacity, capacityInKB: capacity / 1024 }];
+      const device = [
+        {
+          _typeName: 'VirtualDisk',
+          key: 2000,
+          controllerKey: 1000,
+          unitNumber: 0,
+          capacityInBytes: capacity,
+          capacityInKB: capacity / 1024,
+        },
+      ];
       return { status: 200, body: { _typeName: 'VirtualMachineConfigInfo', hardware: { _typeName: 'VirtualHardware', device } } };
     }
     case 'GET VirtualMachine/snapshot': {
       const { snapshots } = machines.machine(id);
-      const rootSnapshotList = snapshots.map(({ id, name }) => ({ _typeName: 'VirtualMachineSnapshotTree', snapshot: reference('VirtualMachineSnapshot', id), name }));
-      return { status: 200, ...(snapshots.length === 0 ? {} : { body: { _typeName: 'VirtualMachineSnapshotInfo', rootSnapshotList } }) };
+      const rootSnapshotList = snapshots.map(({ id, name }) => ({
+        _typeName: 'VirtualMachineSnapshotTree',
+        snapshot: reference('VirtualMachineSnapshot', id),
+        name,
+      }));
+      return {
+        status: 200,
+        ...(snapshots.length === 0 ? {} : { body: { _typeName: 'VirtualMachineSnapshotInfo', rootSnapshotList } }),
+      };
     }
     case 'POST VirtualMachine/ReconfigVM_Task':
       return task(reconfigure(machines, id, given['spec'] as Body));
@@ -62,7 +81,10 @@ export async function viJson({ version, machines, tasks }: World, { method, url,
     }
     case 'POST VirtualMachineSnapshot/RemoveSnapshot_Task': {
       const { snapshots } = ownerOf(machines, id);
-      snapshots.splice(snapshots.findIndex((snapshot) => snapshot.id === id), 1);
+      snapshots.splice(
+        snapshots.findIndex((snapshot) => snapshot.id === id),
+        1,
+      );
       return task(Promise.resolve(undefined));
     }
     case 'POST VirtualMachine/MarkAsTemplate':
@@ -77,7 +99,8 @@ export async function viJson({ version, machines, tasks }: World, { method, url,
 
 async function reconfigure(machines: FakeMachines, id: string, spec: Body): Promise<void> {
   const machine = machines.machine(id);
-  if (await machines.isOn(id)) throw new Refusal(500, 'InvalidPowerState', 'The attempted operation cannot be performed in the current state (Powered on).');
+  if (await machines.isOn(id))
+    throw new Refusal(500, 'InvalidPowerState', 'The attempted operation cannot be performed in the current state (Powered on).');
   for (const { key, value } of (spec['extraConfig'] ?? []) as Options) {
     if (value._value === '') machine.extra.delete(key);
     else machine.extra.set(key, value._value);

@@ -72,6 +72,13 @@ describe('a launch that fails', () => {
       'KIB_EC2_NETWORK',
       'no subnet in eu-central-1 fits tag:Name=none',
     ],
+    [
+      'a subnet of another VPC',
+      { subnets: ['subnet-0a'], vpc: 'vpc-0dead' },
+      () => {},
+      'KIB_EC2_NETWORK',
+      'subnet-0a is of vpc-0a, not of vpc-0dead',
+    ],
     ['an unknown group', { securityGroups: ['sg-0dead'] }, () => {}, 'KIB_EC2_NETWORK', 'sg-0dead'],
     ['a deregistered base', {}, (aws) => aws.region().goneImages.add(ami), 'KIB_BASE_MISSING', 'no longer available'],
     [
