@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { must, root, setUp } from './setup.mjs';
 
-// The rig of driver libvirt: a real daemon, which the tests start in namespaces of its own.
+// The rigs of drivers: libvirt's real daemon, which the tests start in namespaces of its own, and the shell of an ESXi host.
 const RIGS = [
   'libvirt-daemon',
   'libvirt-daemon-driver-qemu',
@@ -15,6 +15,7 @@ const RIGS = [
   'iptables',
   'iproute2',
   'netcat-openbsd',
+  'busybox-static',
 ];
 // Foreign judges: isoinfo, gpg, sshd, mkfs.xfs, shellcheck, apt-ftparchive, dnf, Packer. Only Debian is set up; elsewhere the tests that need them say so.
 const JUDGES = [
@@ -24,6 +25,7 @@ const JUDGES = [
   'xfsprogs',
   'shellcheck',
   'curl',
+  'openssl',
   'apt-utils',
   'dnf',
   'createrepo-c',

@@ -47,7 +47,7 @@ export async function findBase(
 }
 
 /** An AMI as a base; its id never outlives its content. */
-export function baseFrom(image: Image): RemoteBase {
+function baseFrom(image: Image): RemoteBase {
   const id = image.ImageId ?? '';
   const facts = {
     name: image.Name,

@@ -76,7 +76,7 @@ export function volumeGiB({ diskBytes }: Pick<MachineSpec, 'diskBytes'>): number
   return Math.ceil(diskBytes / GiB);
 }
 
-export function wantsPublicIp({ publicIp, address, bastion }: Pick<Ec2Options, 'publicIp' | 'address' | 'bastion'>): boolean {
+function wantsPublicIp({ publicIp, address, bastion }: Pick<Ec2Options, 'publicIp' | 'address' | 'bastion'>): boolean {
   return publicIp ?? (address === 'public' && bastion === undefined);
 }
 

@@ -4,7 +4,7 @@ import { amiOptionsSchema, placeSchema, tagsSchema } from '../../src/aws/options
 const cidr = z.union([z.cidrv4(), z.cidrv6()], 'must be a range of addresses such as 192.0.2.0/24');
 
 /** Login to a host that reaches the instance, over SSH. */
-export const bastionSchema = z.strictObject({
+const bastionSchema = z.strictObject({
   host: z.string().min(1).describe('Name or address of the host'),
   port: z.number().int().min(1).max(65_535).default(22).describe('Its SSH port'),
   user: z.string().min(1).describe('Account there'),

@@ -21,7 +21,7 @@ const NOBODY = {
 type DryRun = { [A in Ec2Action]: readonly [A, Ec2Input<A>] }[Ec2Action];
 
 /** The calls that a build with these options makes, none of which would find anything to work on. */
-export function dryRuns(machine: Pick<MachineSpec, 'arch'>, options: Ec2Options): readonly DryRun[] {
+function dryRuns(machine: Pick<MachineSpec, 'arch'>, options: Ec2Options): readonly DryRun[] {
   const { ami } = options;
   const shares = Object.values(ami.shareWith).some((names) => names.length > 0) || ami.public;
   return [

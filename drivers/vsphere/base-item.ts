@@ -70,7 +70,7 @@ export async function baseItem(
   upload: BaseUpload,
   options: VsphereOptions,
   context: Context,
-): Promise<{ readonly id: string; drop(): Promise<void> }> {
+): Promise<{ readonly id: string; readonly drop: () => Promise<void> }> {
   const { vcenter, base, machine, library, name } = upload;
   const { signal, span } = context;
   const file = await inspectBase(base, machine.diskBytes, signal);

@@ -1,8 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import { z } from 'zod';
-import { type Context, formatBytes, KibError, throwIfAborted } from '../../src/core/index.ts';
+import { type Context, formatBytes, KibError, readChunks, throwIfAborted } from '../../src/core/index.ts';
 import type { Vcenter } from './client.ts';
 import { pollMs, taskMs, type VsphereOptions } from './options.ts';
 import { own } from './owned.ts';
@@ -175,7 +174,7 @@ async function checkDigest(
   const wanted = digests.get(name);
   if (wanted === undefined) return;
   const hash: Hash = createHash(wanted.algorithm);
-  for await (const chunk of createReadStream(path, { signal })) hash.update(chunk as Buffer);
+  for await (const chunk of readChunks(path, signal)) hash.update(chunk);
   const got = hash.digest('hex');
   if (got === wanted.hex) return;
   throw new KibError('KIB_DIGEST_MISMATCH', `${name} is not what vCenter says: ${wanted.algorithm} ${got} for ${wanted.hex}`);

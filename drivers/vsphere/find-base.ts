@@ -53,7 +53,7 @@ export async function findBase(
 }
 
 /** `vm:vm-42`, `template:vm-42`, `ovf:<uuid>`, `vm-template:<uuid>`. */
-export function idOf(source: Source): string {
+function idOf(source: Source): string {
   return `${source.kind === 'vm' && source.isTemplate ? 'template' : source.kind}:${source.id}`;
 }
 

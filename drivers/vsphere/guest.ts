@@ -36,7 +36,7 @@ export async function waitForAddress(
 }
 
 /** The first usable address, IPv4 before IPv6; undefined while the tools have told none. */
-export async function addressOf(vcenter: Vcenter, vm: string, signal: AbortSignal): Promise<string | undefined> {
+async function addressOf(vcenter: Vcenter, vm: string, signal: AbortSignal): Promise<string | undefined> {
   try {
     const path = `/api/vcenter/vm/${vm}/guest/networking/interfaces`;
     const cards = await vcenter.call({ method: 'GET', path, signal }, interfacesSchema);

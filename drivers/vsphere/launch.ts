@@ -73,8 +73,8 @@ async function uploaded(
   context: Context,
 ): Promise<{ readonly source: Source; readonly drop: () => Promise<void> }> {
   if (!('path' in base)) throw new Error('the base is not on this host');
-  const { id, drop } = await baseItem({ ...to, base, machine }, options, context);
-  return { source: { kind: 'ovf', id }, drop };
+  const item = await baseItem({ ...to, base, machine }, options, context);
+  return { source: { kind: 'ovf', id: item.id }, drop: item.drop };
 }
 
 /** For what is uploaded and downloaded. */

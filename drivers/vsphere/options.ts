@@ -10,7 +10,7 @@ const plainPassword = z
   .transform((value) => new Secret('password of vCenter', value));
 
 /** Where vCenter is and who logs in. */
-export const placeSchema = z.strictObject({
+const placeSchema = z.strictObject({
   server: z
     .string()
     .regex(/^[\w.-]+(:\d{1,5})?$|^\[[0-9a-fA-F:]+\](:\d{1,5})?$/, 'must be a host name or address, with a port if it is not 443')

@@ -61,10 +61,10 @@ function withAddress(seed: SeedFiles, { name, nics }: MachineInfo, { address }: 
 
 /** The values of the OVF properties that cloud-init's data source OVF reads. */
 export function ovfProperties(seed: SeedFiles): Readonly<Record<string, string>> {
-  const metadata = parse(seed['meta-data']) as Record<string, unknown>;
+  const metadata = parse(seed['meta-data']) as Record<string, string | undefined>;
   return {
-    'instance-id': String(metadata['instance-id']),
-    hostname: String(metadata['local-hostname'] ?? 'localhost'),
+    'instance-id': metadata['instance-id'] ?? 'kib',
+    hostname: metadata['local-hostname'] ?? 'localhost',
     'user-data': Buffer.from(seed['user-data']).toString('base64'),
   };
 }

@@ -23,6 +23,4 @@ export async function loadRegistry(): Promise<Registry> {
 }
 
 /** What `kib-native vsphere` runs. */
-export async function loadVsphere(): Promise<typeof import('../../drivers/vsphere/cloudinit.ts')> {
-  return import('../../drivers/vsphere/cloudinit.ts');
-}
+export const loadVsphere = () => import('../../drivers/vsphere/cloudinit.ts');

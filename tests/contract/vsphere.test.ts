@@ -159,7 +159,9 @@ describe('driver vsphere on the fake vCenter', () => {
       const published = await images.publish(disk, 'template', subject(), options, context);
       await published.keep();
       await stopped[Symbol.asyncDispose]();
-      await from(await find('images/debian13-kube-v1.36.1', context), context);
+      const base = await find('images/debian13-kube-v1.36.1', context);
+      expect(base.id).toMatch(/^vm-template:/);
+      await from(base, context);
     });
 
     it('nothing that is not there, or is there twice, or runs', async () => {

@@ -55,7 +55,7 @@ provision:
     to: /usr/bin/vmware-rpctool
     mode: "0755"
   - shell: |
-      echo 'datasource_list: [NoCloud, VMware]' >/etc/cloud/cloud.cfg.d/95-sources.cfg
+      echo 'datasource_list: [NoCloud, VMware]' >/etc/cloud/cloud.cfg.d/99-sources.cfg
 `,
     );
     const started = Date.now();

@@ -130,11 +130,9 @@ export class FakeMachines {
     const machine = this.machine(id);
     if (machine.isOn) throw new Refusal(400, 'ALREADY_IN_DESIRED_STATE', 'The virtual machine is already powered on.');
     const vmx = this.vmxOf(id);
-    const cdroms = await Promise.all(
-      [...machine.cdroms.values()]
-        .filter(({ connected }) => connected)
-        .map(({ item }) => join(this.#library.folderOf(item), this.#library.item(item).files[0] ?? '')),
-    );
+    const cdroms = [...machine.cdroms.values()]
+      .filter(({ connected }) => connected)
+      .map(({ item }) => join(this.#library.folderOf(item), this.#library.item(item).files[0] ?? ''));
     await writeFile(vmx, vmxText(machine, this.diskOf(id), cdroms));
     await this.#runner.start(vmx);
     machine.isOn = true;
@@ -191,7 +189,7 @@ async function qemuImg(...args: readonly string[]): Promise<string> {
   return (await execute('qemu-img', args)).stdout;
 }
 
-export async function capacityOf(path: string): Promise<number> {
+async function capacityOf(path: string): Promise<number> {
   const { 'virtual-size': size } = JSON.parse(await qemuImg('info', '--output=json', path)) as { 'virtual-size': number };
   return size;
 }

@@ -78,7 +78,7 @@ function list(kind: string, url: URL): Answer {
     .filter(({ name }) => names.length === 0 || names.includes(String(name)))
     .filter((row) => ids.length === 0 || ids.includes(String(row[kind.replace('-', '_')])))
     .filter(({ parent }) => parents.length === 0 || parents.includes(String(parent)));
-  return ok(rows.map(({ parent: _, ...row }) => row));
+  return ok(rows.map((row) => Object.fromEntries(Object.entries(row).filter(([key]) => key !== 'parent'))));
 }
 
 const ITEM = '/api/content/library/item';
@@ -86,7 +86,10 @@ const VM = '/api/vcenter/vm';
 
 const ROUTES: Readonly<Record<string, Route>> = {
   ...Object.fromEntries(
-    Object.keys(INVENTORY).map((kind) => [`GET /api/vcenter/${kind}`, ((_world, _ids, _body, url) => list(kind, url)) as Route]),
+    Object.keys(INVENTORY).map((kind) => [
+      `GET /api/vcenter/${kind}`,
+      (_world: World, _ids: readonly string[], _body: Body, url: URL) => list(kind, url),
+    ]),
   ),
   'GET /api/vcenter/cluster/*': () => ok({ name: 'cluster1', resource_pool: 'resgroup-1' }),
   'GET /api/content/library': ({ library }) => ok([...library.libraries.keys()]),
@@ -254,12 +257,8 @@ const ROUTES: Readonly<Record<string, Route>> = {
     const task = `${tasks.size + 1}:com.vmware.vcenter.VM`;
     const entry: Task = { polls: 0, result: machines.clone(String(source), String(name)).then(({ id }) => id) };
     entry.result.then(
-      (value) => {
-        entry.outcome = { value };
-      },
-      (error: unknown) => {
-        entry.outcome = { error };
-      },
+      (value) => Object.assign(entry, { outcome: { value } }),
+      (error: unknown) => Object.assign(entry, { outcome: { error } }),
     );
     tasks.set(task, entry);
     return { status: 202, body: task };

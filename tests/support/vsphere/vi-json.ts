@@ -3,7 +3,7 @@ import { notFound, Refusal } from './refusal.ts';
 import type { Answer, Call, World } from './routes.ts';
 
 type Body = Record<string, unknown>;
-type Options = readonly { readonly key: string; readonly value: { readonly _value: string } }[];
+type Options = readonly { readonly key: string; readonly value: Readonly<Record<string, string>> }[];
 
 /** The methods and properties of the JSON form of the vSphere API that the driver uses. They are written from VMware's guide; no description judges them here. */
 export async function viJson({ version, machines, tasks }: World, { method, url, body }: Call): Promise<Answer> {
@@ -102,8 +102,8 @@ async function reconfigure(machines: FakeMachines, id: string, spec: Body): Prom
   if (await machines.isOn(id))
     throw new Refusal(500, 'InvalidPowerState', 'The attempted operation cannot be performed in the current state (Powered on).');
   for (const { key, value } of (spec['extraConfig'] ?? []) as Options) {
-    if (value._value === '') machine.extra.delete(key);
-    else machine.extra.set(key, value._value);
+    if (value['_value'] === '') machine.extra.delete(key);
+    else machine.extra.set(key, value['_value'] ?? '');
   }
   for (const { device } of (spec['deviceChange'] ?? []) as readonly { readonly device: { readonly capacityInBytes: number } }[]) {
     await machines.grow(id, device.capacityInBytes);

@@ -14,7 +14,7 @@ const place = { server: 'vc', username: 'kib' };
 describe('options of the vsphere driver', () => {
   it('keep a password that is given as text to themselves', () => {
     const { password } = vsphere.options.parse({ ...place, password: 'Corr3ct-horse' });
-    expect(inspect(password) + JSON.stringify(password) + String(password)).not.toContain('Corr3ct-horse');
+    expect(inspect(password) + JSON.stringify(password) + (password as Secret).toString()).not.toContain('Corr3ct-horse');
     expect(vsphere.options.parse(place).password).toEqual({ env: 'VSPHERE_PASSWORD' });
   });
 
