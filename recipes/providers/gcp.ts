@@ -13,8 +13,8 @@ const UNITS = ['google-guest-agent.service', 'google-startup-scripts.service', '
 export const gcpSchema = z.strictObject({
   repository: z
     .url({ protocol: /^https?$/ })
-    .default('https://packages.cloud.google.com')
-    .describe('On Enterprise Linux: what stands before /yum/repos/google-compute-engine-el9-x86_64-stable'),
+    .optional()
+    .describe('On Enterprise Linux, required: what stands before /yum/repos/google-compute-engine-el9-x86_64-stable'),
   repositoryKey: z
     .string()
     .regex(/^-----BEGIN PGP PUBLIC KEY BLOCK-----/, 'must be an armoured OpenPGP public key')
@@ -37,27 +37,30 @@ function comesFromGoogle({ family, distribution }: OsDefinition): boolean {
   return family === 'rhel' && distribution !== 'amzn';
 }
 
-export function gcpIssues({ os }: RecipeContext, { repositoryKey }: GcpParams) {
+export function gcpIssues({ os }: RecipeContext, { repository, repositoryKey }: GcpParams) {
   if (PACKAGES[os.distribution] !== undefined) return [];
   if (!comesFromGoogle(os)) {
     const message = `there is no guest environment of Google for ${os.title}`;
     return [{ path: 'recipes.providers.targets', message, hint: 'use targets without gcp' }];
   }
-  if (repositoryKey !== undefined) return [];
-  return [
-    {
-      path: 'recipes.providers.gcp.repositoryKey',
-      message: 'is needed for the guest environment on Enterprise Linux',
-      hint: 'paste https://packages.cloud.google.com/yum/doc/rpm-package-key.gpg',
-    },
-  ];
+  return Object.entries({ repository, repositoryKey }).flatMap(([name, value]) =>
+    value === undefined
+      ? [
+          {
+            path: `recipes.providers.gcp.${name}`,
+            message: 'is needed for the guest environment on Enterprise Linux',
+            hint: 'see "Install the guest environment" in Google’s documentation of Compute Engine',
+          },
+        ]
+      : [],
+  );
 }
 
 export function gcpRepositories(
   { os, arch }: RecipeContext,
   { repository, repositoryKey }: GcpParams,
 ): readonly PackageRepository[] {
-  if (!comesFromGoogle(os) || repositoryKey === undefined) return [];
+  if (!comesFromGoogle(os) || repository === undefined || repositoryKey === undefined) return [];
   const name = `google-compute-engine-el${Number.parseInt(os.version, 10)}-${arch === 'amd64' ? 'x86_64' : 'aarch64'}-stable`;
   return [
     {

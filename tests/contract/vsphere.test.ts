@@ -14,7 +14,7 @@ import { FakeVcenter, LOGIN } from '../support/vsphere/fake.ts';
 import { openApi } from '../support/vsphere/openapi.ts';
 import { memoryRunner, type Runner } from '../support/vsphere/runner.ts';
 
-const api = await openApi();
+const api = openApi();
 if (typeof api === 'string') console.warn(`exchanges with the fake vCenter are not validated: ${api}`);
 
 const MACHINE: LaunchRequest['machine'] = {

@@ -1,12 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { Ajv, type ValidateFunction } from 'ajv';
 
 /** VMware's published descriptions that answer for what the driver calls: 7.0.3 has vcenter whole, 8.0.2 the newest of the rest. */
 const FILES = ['7.0.3/vcenter.json', '8.0.2/content.json', '8.0.2/session.json', '8.0.2/cis.json'];
-const SOURCE = 'https://raw.githubusercontent.com/ansible-collections/vmware.vmware_rest/main/content_generation/api_specs';
 
 type Json = Record<string, unknown>;
 
@@ -24,26 +21,15 @@ export interface Exchange {
 export type OpenApi = (exchange: Exchange) => readonly string[];
 
 /**
- * The validator, or why there is none. The descriptions are VMware's and no part of this project: KIB_VSPHERE_OPENAPI names a folder that has them
- * (`7.0.3/vcenter.json` …), else they are downloaded to the cache.
+ * The validator, or why there is none. The descriptions are VMware's and no part of this project: KIB_VSPHERE_OPENAPI names a folder that has
+ * them, laid out as in content_generation/api_specs of ansible-collections/vmware.vmware_rest on GitHub.
  */
-export async function openApi(): Promise<OpenApi | string> {
-  const folder = process.env['KIB_VSPHERE_OPENAPI'] ?? join(homedir(), '.cache/kib-native/vsphere-openapi');
-  try {
-    for (const file of FILES) if (!existsSync(join(folder, file))) await download(folder, file);
-  } catch (error) {
-    return `no OpenAPI descriptions of vSphere: set KIB_VSPHERE_OPENAPI to a folder with ${FILES.join(', ')} (${String(error)})`;
-  }
+export function openApi(): OpenApi | string {
+  const folder = process.env['KIB_VSPHERE_OPENAPI'];
+  const missing = folder === undefined ? FILES : FILES.filter((file) => !existsSync(join(folder, file)));
+  if (folder === undefined || missing.length > 0)
+    return `no OpenAPI descriptions of vSphere: set KIB_VSPHERE_OPENAPI to a folder with ${missing.join(', ')}`;
   return validator(FILES.map((file) => JSON.parse(readFileSync(join(folder, file), 'utf8')) as Json));
-}
-
-async function download(folder: string, file: string): Promise<void> {
-  const answer = await fetch(`${SOURCE}/${file}`, { signal: AbortSignal.timeout(60_000) });
-  if (!answer.ok) throw new Error(`GET ${SOURCE}/${file}: ${answer.status}`);
-  const text = await answer.text();
-  JSON.parse(text);
-  await mkdir(join(folder, file, '..'), { recursive: true });
-  await writeFile(join(folder, file), text);
 }
 
 interface Operation {

@@ -7,7 +7,7 @@ import { vmrunRunner } from './runner.ts';
 // A fake vCenter in a process of its own, for the network namespace of its machines: `process.ts <folder> <vmrun> <leases>`. Prints its options as a
 // line of JSON; when it is told to end, it writes what it saw to `report.json`.
 const [dir = '', vmrun = '', leases = ''] = process.argv.slice(2);
-const api = await openApi();
+const api = openApi();
 const fake = await FakeVcenter.start({
   dir,
   runner: vmrunRunner(vmrun, leases),
