@@ -131,10 +131,10 @@ function describeEsxi(rig: EsxiRig): void {
     it('leads to a guest’s port through the login, and with reach direct to its address', async () => {
       await using context = await testContext();
       await using machine = await esxi.launch(request, options, context);
-      const [program = '', ...args] = rig.within(['nc', '-l', '172.31.77.1', '22']);
-      const listener = spawn(program, args, { stdio: ['pipe', 'ignore', 'ignore'] });
+      const server = `require('node:net').createServer((socket) => socket.end('SSH-2.0-guest\\n')).listen(22, '172.31.77.1')`;
+      const [program = '', ...args] = rig.within([process.execPath, '-e', server]);
+      const listener = spawn(program, args, { stdio: 'ignore' });
       try {
-        listener.stdin.write('SSH-2.0-guest\n');
         const endpoint = await machine.endpoint(context.signal);
         await expect.poll(() => greeting(endpoint), { timeout: 10_000 }).toBe('SSH-2.0-guest\n');
       } finally {
