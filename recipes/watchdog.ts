@@ -55,12 +55,19 @@ export const watchdog = defineRecipe({
   ],
 });
 
-/** Its parent device is bound to the driver, whose module tells the name; a softdog has no parent. */
+/** What drivers call their watchdog (drivers/watchdog in Linux); not all of them have a parent device that would tell. */
+const IDENTITIES: Readonly<Record<string, string>> = {
+  i6300esb: 'i6300ESB timer',
+  iTCO_wdt: 'iTCO_wdt',
+  softdog: 'Software Watchdog',
+};
+
 function udevRule({ module }: Params): string {
+  const identity = IDENTITIES[module];
   const match =
-    module === 'softdog'
-      ? 'ATTR{identity}=="Software Watchdog"'
-      : `PROGRAM="/usr/bin/readlink -f /sys%p/device/driver/module", RESULT=="*/${module}"`;
+    identity === undefined
+      ? `PROGRAM="/usr/bin/readlink -f /sys%p/device/driver/module", RESULT=="*/${module}"`
+      : `ATTR{identity}=="${identity}"`;
   return `SUBSYSTEM=="watchdog", KERNEL=="watchdog[0-9]*", ${match}, SYMLINK+="watchdog-kib"\n`;
 }
 
@@ -127,12 +134,19 @@ function timeoutCheck({ seconds }: Params): Check {
 }
 
 /** Who has the device open feeds it. On a machine without that watchdog there is nothing to feed, and a check has nothing to say. */
-function fedCheck({ seconds }: Params, program: 'systemd' | 'watchdog'): Check {
+function fedCheck({ module, seconds }: Params, program: 'systemd' | 'watchdog'): Check {
   return {
     name: 'watchdog/fed',
     title: `${program} feeds the watchdog, where the machine has one`,
     script: sh`
-      if [ ! -e ${DEVICE} ]; then echo 'no such watchdog in this machine'; exit 0; fi
+      if [ ! -e ${DEVICE} ]; then
+        if grep -qxF ${IDENTITIES[module] ?? module} /sys/class/watchdog/*/identity 2>/dev/null; then
+          echo ${`the machine has the watchdog, but no ${DEVICE}`}
+          exit 1
+        fi
+        echo 'no such watchdog in this machine'
+        exit 0
+      fi
       name=$(basename "$(readlink -f ${DEVICE})")
       for try in 1 2 3 4 5 6 7 8 9 10; do
         if [ "$(cat "/sys/class/watchdog/$name/state")" = active ]; then break; fi

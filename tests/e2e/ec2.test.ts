@@ -11,6 +11,7 @@ import { ACCOUNT, FakeAws } from '../support/ec2/fake.ts';
 import { QemuHypervisor } from '../support/ec2/qemu.ts';
 import { fakeCredentials } from '../support/ec2/rig.ts';
 import { processesWith } from '../support/leftovers.ts';
+import { isLeftOut } from '../support/long.ts';
 import { testContext } from '../support/test-context.ts';
 
 const bin = fileURLToPath(new URL('../../bin/kib-native.ts', import.meta.url));
@@ -24,70 +25,72 @@ const lacks =
       ? 'nc is missing'
       : undefined;
 
-describe.skipIf(lacks !== undefined)(`a build on the interface of EC2${lacks === undefined ? '' : `: ${lacks}`}`, () => {
-  let dir: string;
-  let aws: FakeAws;
-  let hypervisor: QemuHypervisor;
-  let base: string;
-  let ami: string;
+describe.skipIf(lacks !== undefined || isLeftOut('a whole build on the EC2 rig'))(
+  `a build on the interface of EC2${lacks === undefined ? '' : `: ${lacks}`}`,
+  () => {
+    let dir: string;
+    let aws: FakeAws;
+    let hypervisor: QemuHypervisor;
+    let base: string;
+    let ami: string;
 
-  beforeAll(async () => {
-    dir = await mkdtemp(join(tmpdir(), 'kib-ec2-'));
-    hypervisor = new QemuHypervisor(dir);
-    aws = await FakeAws.start({ hypervisor, settleMs: 500, lagMs: 100 });
-    const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'kib-native');
-    await using context = await testContext({ cache });
-    base = await testBase(context);
-  });
-  afterAll(async () => {
-    await aws[Symbol.asyncDispose]();
-    await rm(dir, { recursive: true, force: true });
-  });
+    beforeAll(async () => {
+      dir = await mkdtemp(join(tmpdir(), 'kib-ec2-'));
+      hypervisor = new QemuHypervisor(dir);
+      aws = await FakeAws.start({ hypervisor, settleMs: 500, lagMs: 100 });
+      const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'kib-native');
+      await using context = await testContext({ cache });
+      base = await testBase(context);
+    });
+    afterAll(async () => {
+      await aws[Symbol.asyncDispose]();
+      await rm(dir, { recursive: true, force: true });
+    });
 
-  async function kib(
-    args: readonly string[],
-  ): Promise<{ readonly status: number | null; readonly stdout: string; readonly stderr: string }> {
-    const env = {
-      ...process.env,
-      ...fakeCredentials(),
-      XDG_STATE_HOME: join(dir, 'state-home'),
-      XDG_CACHE_HOME: process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'),
-    };
-    const child = spawn(process.execPath, ['--import', 'tsx', bin, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
-    const [out, err]: [Buffer[], Buffer[]] = [[], []];
-    child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
-    child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
-    const status = await new Promise<number | null>((resolve) => child.once('close', resolve));
-    return { status, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() };
-  }
+    async function kib(
+      args: readonly string[],
+    ): Promise<{ readonly status: number | null; readonly stdout: string; readonly stderr: string }> {
+      const env = {
+        ...process.env,
+        ...fakeCredentials(),
+        XDG_STATE_HOME: join(dir, 'state-home'),
+        XDG_CACHE_HOME: process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'),
+      };
+      const child = spawn(process.execPath, ['--import', 'tsx', bin, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+      const [out, err]: [Buffer[], Buffer[]] = [[], []];
+      child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
+      child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
+      const status = await new Promise<number | null>((resolve) => child.once('close', resolve));
+      return { status, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() };
+    }
 
-  it('begins at an AMI that was made without an instance', async () => {
-    const started = Date.now();
-    const made = await kib([
-      'publish',
-      'ami',
-      base,
-      '--region',
-      'eu-central-1',
-      '--endpoint',
-      aws.endpoint,
-      '--name',
-      'base',
-      '--json',
-    ]);
-    console.log(`publish ami on the EC2 rig: ${Math.round((Date.now() - started) / 1000)} s`);
-    expect(made.status, made.stderr).toBe(0);
-    const [image] = JSON.parse(made.stdout) as readonly RemoteImage[];
-    ami = image?.id ?? '';
-    const blocks = aws.region().snapshots.get(image?.facts['snapshots'] ?? '')?.blocks.size ?? 0;
-    expect(blocks).toBeGreaterThan(100);
-  });
+    it('begins at an AMI that was made without an instance', async () => {
+      const started = Date.now();
+      const made = await kib([
+        'publish',
+        'ami',
+        base,
+        '--region',
+        'eu-central-1',
+        '--endpoint',
+        aws.endpoint,
+        '--name',
+        'base',
+        '--json',
+      ]);
+      console.log(`publish ami on the EC2 rig: ${Math.round((Date.now() - started) / 1000)} s`);
+      expect(made.status, made.stderr).toBe(0);
+      const [image] = JSON.parse(made.stdout) as readonly RemoteImage[];
+      ami = image?.id ?? '';
+      const blocks = aws.region().snapshots.get(image?.facts['snapshots'] ?? '')?.blocks.size ?? 0;
+      expect(blocks).toBeGreaterThan(100);
+    });
 
-  it('makes an AMI that boots, and a copy of it', async () => {
-    const image = join(dir, 'image.yaml');
-    await writeFile(
-      image,
-      `image: debian13
+    it('makes an AMI that boots, and a copy of it', async () => {
+      const image = join(dir, 'image.yaml');
+      await writeFile(
+        image,
+        `image: debian13
 base:
   ami: ${ami}
 driver:
@@ -107,27 +110,28 @@ provision:
   - shell: test -b /dev/nvme0n1 && test "$(cloud-id)" = aws && echo provisioned >/etc/kib-ec2
     name: disk and data source are those of EC2
 `,
-    );
-    const started = Date.now();
-    const built = await kib(['build', image, '--output-dir', join(dir, 'output'), '--json']);
-    console.log(`build, AMI and verdict on the EC2 rig: ${Math.round((Date.now() - started) / 1000)} s`);
-    expect(built.status, built.stderr + built.stdout.slice(-2000)).toBe(0);
-    const manifest = JSON.parse(await readFile(join(dir, 'output/debian13/manifest.json'), 'utf8')) as {
-      readonly images: readonly RemoteImage[];
-      readonly verified: boolean;
-    };
-    expect(manifest.verified).toBe(true);
-    expect(manifest.images.map(({ location }) => location)).toEqual(['eu-central-1', 'us-east-1']);
-    // The build's machine, and the verdict's.
-    expect(hypervisor.started).toBe(2);
-    const ours = [...aws.region().images.values()].filter(({ owner }) => owner === ACCOUNT);
-    expect(ours.map(({ id }) => id)).toEqual([ami, manifest.images[0]?.id]);
-    expect(ours[1]?.permissions).toEqual([{ UserId: '222233334444' }]);
-    // Base, AMI and copy with a snapshot each are all that is left.
-    expect(aws.leftovers()).toHaveLength(6);
-    expect(processesWith(dir)).toEqual([]);
-    const said = built.stdout + built.stderr + JSON.stringify(aws.calls.map(({ query }) => query));
-    expect(built.stdout + built.stderr).not.toContain('PRIVATE KEY');
-    expect(said).not.toContain('secret-of-the-fake');
-  });
-});
+      );
+      const started = Date.now();
+      const built = await kib(['build', image, '--output-dir', join(dir, 'output'), '--json']);
+      console.log(`build, AMI and verdict on the EC2 rig: ${Math.round((Date.now() - started) / 1000)} s`);
+      expect(built.status, built.stderr + built.stdout.slice(-2000)).toBe(0);
+      const manifest = JSON.parse(await readFile(join(dir, 'output/debian13/manifest.json'), 'utf8')) as {
+        readonly images: readonly RemoteImage[];
+        readonly verified: boolean;
+      };
+      expect(manifest.verified).toBe(true);
+      expect(manifest.images.map(({ location }) => location)).toEqual(['eu-central-1', 'us-east-1']);
+      // The build's machine, and the verdict's.
+      expect(hypervisor.started).toBe(2);
+      const ours = [...aws.region().images.values()].filter(({ owner }) => owner === ACCOUNT);
+      expect(ours.map(({ id }) => id)).toEqual([ami, manifest.images[0]?.id]);
+      expect(ours[1]?.permissions).toEqual([{ UserId: '222233334444' }]);
+      // Base, AMI and copy with a snapshot each are all that is left.
+      expect(aws.leftovers()).toHaveLength(6);
+      expect(processesWith(dir)).toEqual([]);
+      const said = built.stdout + built.stderr + JSON.stringify(aws.calls.map(({ query }) => query));
+      expect(built.stdout + built.stderr).not.toContain('PRIVATE KEY');
+      expect(said).not.toContain('secret-of-the-fake');
+    });
+  },
+);

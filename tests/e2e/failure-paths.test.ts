@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SHARED_CACHE, testBase } from '../support/boot-base.ts';
 import { readImage } from '../support/image-tree.ts';
 import { filesBelow, processesWith } from '../support/leftovers.ts';
+import { isLeftOut } from '../support/long.ts';
 import { kib, startKib } from '../support/program.ts';
 import { testContext } from '../support/test-context.ts';
 
@@ -19,7 +20,7 @@ interface Failure {
 }
 
 /** Every build continues the same guest where its boot ended, so that each costs seconds. */
-describe('actions of a real guest', () => {
+describe.skipIf(isLeftOut('failing actions of a real guest'))('actions of a real guest', () => {
   let scratch: string;
   let base: string;
 

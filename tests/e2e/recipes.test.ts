@@ -162,7 +162,7 @@ recipes:
       // It is the firewall: without its table the port answers.
       await look(sh`nft delete table inet kib-firewall`);
       expect(await answer(monitor, 9)).toBe('here');
-      await look(sh`systemctl reload-or-restart nftables.service`);
+      await look(sh`systemctl reload kib-firewall.service`);
       expect(await answer(monitor, 9)).toBe('');
     }, 180_000);
 

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { guestinfoSeed } from '../../cloudinit/index.ts';
 import { findProgram } from '../../src/io/programs.ts';
 import { filesBelow, processesWith } from '../support/leftovers.ts';
+import { isLeftOut } from '../support/long.ts';
 import { kibWithin } from '../support/program.ts';
 import { packerBuild } from '../support/vmware/packer.ts';
 import { startVmwareRig, type VmwareRig } from '../support/vmware/rig.ts';
@@ -14,7 +15,7 @@ import { startVmwareRig, type VmwareRig } from '../support/vmware/rig.ts';
 const rpctool = fileURLToPath(new URL('../support/vmware/rpctool', import.meta.url));
 
 // The hypervisor is QEMU behind a vmrun of ours; the second test lets Packer judge that vmrun.
-describe('a build on VMware Workstation’s interface', () => {
+describe.skipIf(isLeftOut('a whole build on the VMware rig, and Packer’s'))('a build on VMware Workstation’s interface', () => {
   let dir: string;
   let rig: VmwareRig;
 

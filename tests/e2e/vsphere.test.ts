@@ -4,13 +4,14 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { processesWith } from '../support/leftovers.ts';
+import { isLeftOut } from '../support/long.ts';
 import { kibWithin } from '../support/program.ts';
 import { startVmwareRig, type VmwareRig } from '../support/vmware/rig.ts';
 import { LOGIN } from '../support/vsphere/fake.ts';
 import { startVsphereRig, type VsphereRig } from '../support/vsphere/rig.ts';
 
 // The vCenter is a fake of ours, judged by VMware's descriptions of its API; the machines behind it are QEMU.
-describe('a build on vSphere’s interface', () => {
+describe.skipIf(isLeftOut('a whole build on the vSphere rig'))('a build on vSphere’s interface', () => {
   let dir: string;
   let vmware: VmwareRig;
   let vsphere: VsphereRig;
