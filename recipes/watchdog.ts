@@ -148,7 +148,7 @@ function fedCheck({ module, seconds }: Params, program: 'systemd' | 'watchdog'):
         exit 0
       fi
       name=$(basename "$(readlink -f ${DEVICE})")
-      for try in 1 2 3 4 5 6 7 8 9 10; do
+      for try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
         if [ "$(cat "/sys/class/watchdog/$name/state")" = active ]; then break; fi
         sleep 3
       done
