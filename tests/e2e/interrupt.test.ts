@@ -35,7 +35,7 @@ describe('a build that is stopped', () => {
       image,
       `image: debian13
 base: bootstrap
-without: [node, containerd, cni, kubernetes, guest-agent, cloud-init, prepull]
+without: [setup, node, providers, containerd, cni, kubernetes, guest-agent, network-manager, selinux, cloud-init]
 provision:
   - shell: sleep 5
     name: wait here

@@ -43,8 +43,9 @@ name: ${name}
 base: { file: ${base} }
 firmware: bios
 disk: 6GiB
-without: [kubernetes]
+without: [kubernetes, setup, providers, network-manager, selinux]
 recipes:
+  node: { auditd: false }
   containerd: { source: package }
   cni: { source: package }
 provision:
