@@ -6,6 +6,7 @@ import type { BuildEvent } from '../../src/core/index.ts';
 import type { BuildResult } from '../../src/engine/request.ts';
 import { SHARED_CACHE, testBase } from '../support/boot-base.ts';
 import { diffTrees, readImage } from '../support/image-tree.ts';
+import { isLeftOut } from '../support/long.ts';
 import { kib, startKib } from '../support/program.ts';
 import { testContext } from '../support/test-context.ts';
 
@@ -17,7 +18,7 @@ interface Run {
   readonly result: BuildResult | undefined;
 }
 
-describe('layers of a real guest', () => {
+describe.skipIf(isLeftOut('layers of a real guest'))('layers of a real guest', () => {
   let scratch: string;
   let base: string;
   let cache: string;
