@@ -59,7 +59,7 @@ export interface EsxiRig extends AsyncDisposable {
   setGuestIpHack(isOn: boolean): Promise<void>;
   /** Forgets that the module multiextent was loaded. */
   unloadMultiextent(): Promise<void>;
-  /** Starts an SSH server in the host's own network, for clients there; it ends with the rig. */
+  /** Starts an SSH server on the loopback of the host's own network, for clients there; it ends with the rig. */
   listenInside(): Promise<{ readonly host: string; readonly port: number }>;
   /** SSH connections accepted so far. */
   readonly connections: () => number;
@@ -140,7 +140,16 @@ async function start(scope: Scope, sshdLines: readonly string[]): Promise<EsxiRi
     setGuestIpHack: (isOn) => writeFile(join(state, 'guest-ip-hack'), isOn ? '1' : '0'),
     unloadMultiextent: () => rm(join(state, 'multiextent'), { force: true }),
     async listenInside() {
-      const [program, ...args] = [...inside, '/usr/sbin/sshd', '-D', '-e', '-p', '22', '-f', join(dir, 'ssh/sshd_config')];
+      const [program, ...args] = [
+        ...inside,
+        '/usr/sbin/sshd',
+        '-D',
+        '-e',
+        '-o',
+        'ListenAddress=127.0.0.1:22',
+        '-f',
+        join(dir, 'ssh/sshd_config'),
+      ];
       const daemon = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
       scope.defer('sshd inside', () => {
         daemon.kill('SIGTERM');
