@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { setFlagsFromString } from 'node:v8';
 import type { LiveBuilds } from '../src/cli/io.ts';
 import { lineFrom } from '../src/cli/line-from.ts';
 import { main } from '../src/cli/main.ts';
@@ -6,6 +7,9 @@ import { EXIT_STATUS, KibError } from '../src/core/index.ts';
 
 /** 128 + SIGPIPE, as shells report a reader that went away. */
 const PIPE_STATUS = 141;
+
+// The HTTP parser of undici is WebAssembly; optimizing it at run time takes up to 30 MB, for a parser that hardly ever runs (bench/README.md).
+setFlagsFromString('--liftoff-only');
 
 const interrupt = new AbortController();
 let builds: LiveBuilds | undefined;

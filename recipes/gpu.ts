@@ -10,8 +10,10 @@ import {
 import { gpuChecks } from './gpu-checks.ts';
 import { crioNvidia, NOUVEAU, nvidiaDropIn } from './gpu-files.ts';
 import { type Nvidia, type Params, params, type repositorySchema } from './gpu-params.ts';
+import { remakeInitramfs } from './providers/initramfs.ts';
 import { runtimeOf } from './runtime.ts';
 import { sourceDownload } from './source.ts';
+import { moreModules } from './ubuntu-modules.ts';
 
 const BUILD_TIMEOUT_MS = 3_600_000;
 const INSTALLER = '/var/tmp/kib-nvidia.run';
@@ -40,7 +42,10 @@ export const gpu = defineRecipe({
       ...(amd === undefined ? [] : [{ name: 'amdgpu-dkms' }]),
     ];
   },
-  steps: (context, { nvidia }) => (nvidia === undefined ? [] : nvidiaSteps(context, nvidia)),
+  steps: (context, { nvidia, amd }) => [
+    ...(nvidia === undefined ? [] : nvidiaSteps(context, nvidia)),
+    ...(amd !== undefined && context.os.distribution === 'ubuntu' ? [graphicsModules] : []),
+  ],
   checks: (context, params) => gpuChecks(context, params),
 });
 
@@ -123,7 +128,7 @@ function nvidiaSteps(context: RecipeContext, { installer, toolkit, licenseToken,
   const { os } = context;
   return [
     { kind: 'file', path: '/etc/modprobe.d/kib-nouveau.conf', text: NOUVEAU },
-    { kind: 'exec', title: 'leave nouveau out of the initramfs', script: INITRAMFS[os.family], timeoutMs: BUILD_TIMEOUT_MS },
+    { kind: 'exec', title: 'leave nouveau out of the initramfs', script: remakeInitramfs(os), timeoutMs: BUILD_TIMEOUT_MS },
     ...(licenseToken === undefined
       ? []
       : [
@@ -147,12 +152,6 @@ function nvidiaSteps(context: RecipeContext, { installer, toolkit, licenseToken,
   ];
 }
 
-const INITRAMFS = {
-  debian: sh`update-initramfs -u -k all`,
-  rhel: sh`dracut --force --regenerate-all`,
-  photon: sh`dracut --force --regenerate-all`,
-} as const;
-
 const installDriver: Action = {
   kind: 'exec',
   title: 'build and install NVIDIA’s driver',
@@ -172,6 +171,9 @@ const installDriver: Action = {
   `,
   timeoutMs: BUILD_TIMEOUT_MS,
 };
+
+/** AMD's driver is built on the kernel's own graphics modules, which lie where its own amdgpu does. */
+const graphicsModules = moreModules('graphics modules', sh`[ -d "/lib/modules/$(uname -r)/kernel/drivers/gpu/drm/amd" ]`);
 
 /** What `nvidia-ctk runtime configure` would write, apart from the main configuration. */
 function runtimeSteps(context: RecipeContext, isDefault: boolean): readonly Action[] {

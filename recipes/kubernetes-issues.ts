@@ -4,6 +4,8 @@ import { minorOf } from './versions.ts';
 
 /** Kubernetes 1.28 gave kubelet --config-dir. */
 const MINOR_WITH_CONFIG_DIR = 28;
+/** "pkgs.k8s.io: Introducing Kubernetes Community-Owned Package Repositories": those from 1.24 on. */
+const FIRST_MINOR_IN_PACKAGES = 24;
 /** From Kubernetes 1.35 on kubelet does not start on cgroup v1 unless failCgroupV1 is false (KEP-5573). */
 const MINOR_WITHOUT_CGROUP_V1 = 35;
 /** Systems whose kernel or systemd is too old for cgroup v2 in earnest (kernel 5.2; systemd.unified_cgroup_hierarchy of kernel-command-line(7)). */
@@ -38,6 +40,15 @@ function sourceIssues({ source, dir, version, repository }: KubernetesSpec): rea
           {
             path: 'kubernetes.version',
             message: `pkgs.k8s.io has no stable package of ${version}`,
+            hint: 'use kubernetes.source http',
+          },
+        ]
+      : []),
+    ...(source === 'pkg' && repository.includes('//pkgs.k8s.io') && minorOf(version) < FIRST_MINOR_IN_PACKAGES
+      ? [
+          {
+            path: 'kubernetes.version',
+            message: `pkgs.k8s.io has packages of v1.${FIRST_MINOR_IN_PACKAGES} and newer, got ${version}`,
             hint: 'use kubernetes.source http',
           },
         ]

@@ -1,4 +1,3 @@
-import { pathToFileURL } from 'node:url';
 import {
   type Action,
   type Arch,
@@ -33,6 +32,7 @@ import {
   SIZING_SCRIPT,
 } from './kubernetes-files.ts';
 import { kubernetesIssues } from './kubernetes-issues.ts';
+import { releaseFolder, releaseRoot } from './kubernetes-release.ts';
 import { runtimeOf } from './runtime.ts';
 import { minorOf, seriesOf } from './versions.ts';
 
@@ -135,10 +135,9 @@ function installBinaries({ os, arch }: RecipeContext, params: KubernetesSpec): r
 }
 
 /** A copy elsewhere may be another build of the same version, so only the official one is held to our pins. */
-function binary(name: (typeof BINARIES)[number], arch: Arch, { source, url, dir = '/', version }: KubernetesSpec): Download {
-  const root = (source === 'dir' ? pathToFileURL(dir).href : url).replace(/\/$/, '');
-  const file = `${root}/release/${version}/bin/linux/${arch}/${name}`;
-  const pin = root === OFFICIAL ? PINS[name].get(version.slice(1))?.[arch] : undefined;
+function binary(name: (typeof BINARIES)[number], arch: Arch, spec: KubernetesSpec): Download {
+  const file = `${releaseFolder(arch, spec)}/${name}`;
+  const pin = releaseRoot(spec) === OFFICIAL ? PINS[name].get(spec.version.slice(1))?.[arch] : undefined;
   const why = `kubernetes: ${name}`;
   return pin === undefined ? { url: file, checksumUrl: `${file}.sha256`, why } : { url: file, sha256: pin, why };
 }

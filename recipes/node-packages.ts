@@ -1,4 +1,5 @@
 import type { OsDefinition } from '../src/core/index.ts';
+import { usesDracut } from './providers/targets.ts';
 
 /**
  * What kubelet, kube-proxy and network add-ons call, by family: kubeadm's preflight and the dependencies of kubelet's packages. Names are
@@ -54,8 +55,9 @@ export function essentialPackages(os: OsDefinition): readonly string[] {
 }
 
 /**
- * What kubernetes-sigs/image-builder installs besides (ansible/roles/node/defaults/main.yml). Its open-vm-tools, linux-tools and Amazon's agents
- * belong to the provider, what conntrack-tools and friends depend on comes with them.
+ * What kubernetes-sigs/image-builder installs besides (ansible/roles/node/defaults/main.yml, and of providers what is for booting from a network).
+ * Its open-vm-tools and Amazon's agents belong to the provider, linux-cloud-tools to Hyper-V; what conntrack-tools and friends depend on comes
+ * with them.
  */
 export function imageBuilderPackages(os: OsDefinition): readonly string[] {
   switch (os.family) {
@@ -68,6 +70,7 @@ export function imageBuilderPackages(os: OsDefinition): readonly string[] {
         'libnetfilter-log1',
         'python3-netifaces',
         'python3-pip',
+        ...ofUbuntu(os),
       ];
     case 'rhel':
       if (isAmazon(os)) {
@@ -75,7 +78,15 @@ export function imageBuilderPackages(os: OsDefinition): readonly string[] {
           ? ['curl', 'python-netifaces', 'python-requests', 'python3-pip', 'sysstat', 'yum-utils']
           : ['python3-pip', 'sysstat', 'unzip'];
       }
-      return ['curl', 'python3-pip', 'sysstat', 'yum-utils', ...(majorOf(os) < 8 ? [] : ['python3-requests'])];
+      return [
+        'curl',
+        'python3-pip',
+        'sysstat',
+        'yum-utils',
+        ...(majorOf(os) < 8 ? [] : ['python3-requests']),
+        // Enterprise Linux 10 dropped it.
+        ...([8, 9].includes(majorOf(os)) ? ['python3-netifaces'] : []),
+      ];
     case 'photon':
       return [
         'apparmor-parser',
@@ -88,6 +99,12 @@ export function imageBuilderPackages(os: OsDefinition): readonly string[] {
         'rng-tools',
       ];
   }
+}
+
+/** Tools of the kernel such as perf, and helpers of initramfs-tools, which later releases have no more. */
+function ofUbuntu(os: OsDefinition): readonly string[] {
+  if (os.distribution !== 'ubuntu') return [];
+  return ['linux-tools-virtual', ...(usesDracut(os) ? [] : ['cloud-initramfs-copymods', 'cloud-initramfs-dyn-netconf'])];
 }
 
 export function auditPackage(os: OsDefinition): string {

@@ -1,5 +1,14 @@
 import { z } from 'zod';
-import { type Action, type Check, defineRecipe, hostFile, lines, type RecipeContext, sh } from '../src/core/index.ts';
+import {
+  type Action,
+  type Check,
+  defineRecipe,
+  hostFile,
+  type KubernetesSpec,
+  lines,
+  type RecipeContext,
+  sh,
+} from '../src/core/index.ts';
 import { imagesSchema, knownAs, readImageList } from './image-name.ts';
 import {
   archiveSchema,
@@ -14,10 +23,17 @@ import {
   repositorySchema,
   STORE_TIMEOUT_MS,
 } from './pull.ts';
+import { releaseImageActions, releaseImages } from './release-images.ts';
 import { type Runtime, runtimeOf } from './runtime.ts';
 
 const params = z.strictObject({
   kubeadmImages: z.boolean().default(true).describe('Whether to pull what kubeadm init needs, when the image has Kubernetes'),
+  releaseImages: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Whether the images of API server, controller manager, scheduler and kube-proxy are taken from the files of the Kubernetes release (kubernetes.url or kubernetes.dir) rather than from a registry',
+    ),
   imageRepository: repositorySchema
     .optional()
     .describe('Where kubeadm’s images are, as kubeadm init is told too; default: kubernetes.imageRepository'),
@@ -39,8 +55,11 @@ export const prepull = defineRecipe({
   params,
   optional: true,
   after: ['containerd', 'crio', 'kubernetes'],
-  validate: (context, { lists }) => [
+  validate: (context, { lists, releaseImages }) => [
     ...pullIssues(context, 'prepull'),
+    ...(releaseImages && context.kubernetes === undefined
+      ? [{ path: 'releaseImages', message: 'needs Kubernetes, which is left out' }]
+      : []),
     ...lists.flatMap((list, index) => {
       const read = readImageList(list);
       return 'problem' in read ? [{ path: `lists.${index}`, message: read.problem }] : [];
@@ -67,12 +86,21 @@ function fill(context: RecipeContext, params: Params, runtime: Runtime): readonl
   ];
   return [
     ...params.archives.flatMap((archive, index) => importActions(archive, runtime, index, 'prepull')),
+    ...ofRelease(context, params, ({ kubernetes, repository }) =>
+      releaseImageActions({ arch: context.arch, kubernetes }, runtime, repository),
+    ),
     ...(lists.length === 0 ? [] : [pullAction(`pull ${what.join(' and ')}`, lines(lists), runtime, params)]),
   ];
 }
 
 function imageChecks(context: RecipeContext, params: Params, runtime: Runtime): readonly Check[] {
-  const images = [...new Set([...pulled(params), ...params.archives.flatMap((archive) => archive.images)])];
+  const images = [
+    ...new Set([
+      ...pulled(params),
+      ...params.archives.flatMap((archive) => archive.images),
+      ...ofRelease(context, params, ({ kubernetes, repository }) => releaseImages(kubernetes, repository)),
+    ]),
+  ];
   const kubeadm = kubeadmList(context, params);
   const common = { expect: { kind: 'equals', text: '' }, when: ['build', 'boot'], timeoutMs: STORE_TIMEOUT_MS } as const;
   return [
@@ -110,6 +138,15 @@ function pulled({ images, lists, archives }: Params): readonly string[] {
   });
   const brought = archives.flatMap((archive) => archive.images);
   return [...new Set([...images, ...listed])].filter((name) => !brought.includes(name));
+}
+
+function ofRelease<T>(
+  { kubernetes }: RecipeContext,
+  params: Params,
+  make: (of: { kubernetes: KubernetesSpec; repository: string }) => readonly T[],
+): readonly T[] {
+  if (kubernetes === undefined || !params.releaseImages) return [];
+  return make({ kubernetes, repository: params.imageRepository ?? kubernetes.imageRepository });
 }
 
 function kubeadmList({ kubernetes }: RecipeContext, { kubeadmImages, imageRepository }: Params) {

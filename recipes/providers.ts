@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { defineRecipe, type RecipeContext } from '../src/core/index.ts';
 import { awsActions, awsChecks, awsIssues, awsPackages, awsSchema, awsSeal } from './providers/aws.ts';
 import { type CloudInitSettings, cloudInitActions, cloudInitChecks } from './providers/cloud-init.ts';
-import { gcpChecks, gcpIssues, gcpPackages, gcpRepositories, gcpSchema } from './providers/gcp.ts';
+import { gcpChecks, gcpIssues, gcpPackages, gcpPrepare, gcpRepositories, gcpSchema } from './providers/gcp.ts';
 import { initramfsActions, initramfsCheck } from './providers/initramfs.ts';
 import { kubevirtNetwork } from './providers/network.ts';
 import { TARGETS, type Target, targetsOf } from './providers/targets.ts';
@@ -42,9 +42,10 @@ export const providers = defineRecipe({
     ...(has('aws', context, params) ? awsIssues(context, params.aws) : []),
     ...(has('gcp', context, params) ? gcpIssues(context, params.gcp) : []),
   ],
+  prepare: (context, params) => (has('gcp', context, params) ? gcpPrepare(context) : []),
   repositories: (context, params) => (has('gcp', context, params) ? gcpRepositories(context, params.gcp) : []),
   packages: (context, params) => [
-    ...(has('vmware', context, params) ? vmwarePackages : []),
+    ...(has('vmware', context, params) ? vmwarePackages(context) : []),
     ...(has('aws', context, params) ? awsPackages(context, params.aws) : []),
     ...(has('gcp', context, params) ? gcpPackages(context) : []),
   ],
@@ -67,7 +68,7 @@ export const providers = defineRecipe({
     ...(params.dhcpNtp ? timeChecks(context) : []),
     ...(has('vmware', context, params) ? vmwareChecks(context) : []),
     ...(has('aws', context, params) ? awsChecks(context, params.aws) : []),
-    ...(has('gcp', context, params) ? gcpChecks : []),
+    ...(has('gcp', context, params) ? gcpChecks(context) : []),
     ...(context.recipes.includes('cloud-init')
       ? cloudInitChecks(chosen(context, params), cloudInitSettings(context, params))
       : []),

@@ -3,6 +3,7 @@ import {
   type Action,
   type KubernetesSpec,
   lines,
+  type OsDefinition,
   type RecipeContext,
   type SecretRef,
   type Sh,
@@ -78,10 +79,16 @@ export function pullIssues(context: RecipeContext, recipe: string): readonly { p
   if (runtime === undefined) {
     return [{ path, message: 'needs a container runtime, which is left out', hint: 'add containerd or crio' }];
   }
-  if (runtime.name === 'crio' && context.os.family === 'photon') {
+  if (runtime.name === 'crio' && !hasSkopeo(context.os)) {
     return [{ path, message: `${context.os.title} has no skopeo, which fills CRI-O’s store`, hint: 'use containerd' }];
   }
   return [];
+}
+
+/** Ubuntu has it since 20.10; Amazon Linux and Photon OS do not. */
+function hasSkopeo({ family, distribution, version }: OsDefinition): boolean {
+  if (distribution === 'ubuntu') return Number(version) > 20.04;
+  return family !== 'photon' && distribution !== 'amzn';
 }
 
 /** Names of what kubeadm init needs, from where it will be told to take them. */

@@ -32,8 +32,8 @@ export const seal = defineRecipe({
   checks: ({ os }) => [machineIdCheck, hostKeyCheck(os)],
 });
 
-function step(title: string, script: Sh, timeoutMs = TIMEOUT_MS): Action {
-  return { kind: 'exec', title, script, timeoutMs };
+function step(title: string, script: Sh, timeoutMs = TIMEOUT_MS) {
+  return { kind: 'exec', title, script, timeoutMs } satisfies Action;
 }
 
 /** Each of them saves its state when it is stopped. The journal goes on in memory only. */
@@ -73,7 +73,7 @@ const forgetNetwork = step(
   'forget the network of the build',
   sh`
     rm -rf /var/lib/dhcp/* /var/lib/dhclient/* /var/lib/dhcpcd/*.lease /var/lib/NetworkManager/*
-    rm -f /etc/netplan/*cloud-init* /etc/network/interfaces.d/*cloud-init* /etc/systemd/network/*cloud-init*
+    rm -f /etc/netplan/*cloud-init* /etc/network/interfaces.d/*cloud-init* /etc/systemd/network/*cloud-init*.network /etc/systemd/network/*cloud-init*.link
     rm -f /etc/NetworkManager/system-connections/cloud-init-* /etc/NetworkManager/conf.d/*cloud-init* /etc/udev/rules.d/70-persistent-net.rules
     for file in /etc/sysconfig/network-scripts/ifcfg-*; do
       if [ -f "$file" ] && grep -q 'Created by cloud-init' "$file"; then rm -f "$file"; fi
@@ -202,3 +202,8 @@ function hostKeyCheck(os: OsDefinition): Check {
     when: ['boot'],
   };
 }
+
+/** What of this makes a copy of a running machine one that was never booted, and takes the build's login off it; the rest of the system stays as it is. */
+export const forgetMachine: readonly Sh[] = [stopWriters, forgetNetwork, resetCloudInit, forgetIdentity, removeLogin].map(
+  ({ script }) => script,
+);

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type Action, type Check, defineRecipe, type RecipeContext, sh } from '../src/core/index.ts';
+import { moreModules } from './ubuntu-modules.ts';
 
 /** The i6300ESB of QEMU and KubeVirt. Distributions keep watchdog drivers from loading by themselves, so it is named. */
 const MODULE = 'i6300esb';
@@ -7,7 +8,6 @@ const MODULE = 'i6300esb';
 const DEVICE = '/dev/watchdog-kib';
 /** i6300esb.c: heartbeat is at most 2046 seconds. */
 const LONGEST = 2046;
-const INSTALL_TIMEOUT_MS = 900_000;
 
 const params = z.strictObject({
   mode: z
@@ -45,7 +45,9 @@ export const watchdog = defineRecipe({
   steps: (context, params) => [
     { kind: 'file', path: '/etc/udev/rules.d/60-kib-watchdog.rules', text: udevRule(params) },
     { kind: 'exec', title: 'read the udev rules', script: sh`udevadm control --reload`, timeoutMs: 60_000 },
-    ...(context.os.distribution === 'ubuntu' ? [moreModules(params)] : []),
+    ...(context.os.distribution === 'ubuntu'
+      ? [moreModules(`the driver ${params.module}`, sh`modprobe --dry-run --quiet ${params.module}`)]
+      : []),
     { kind: 'kernel-modules', name: 'kib-watchdog', modules: [params.module] },
     ...(params.mode === 'systemd' ? fedBySystemd(params) : fedByDaemon(context, params)),
   ],
@@ -69,22 +71,6 @@ function udevRule({ module }: Params): string {
       ? `PROGRAM="/usr/bin/readlink -f /sys%p/device/driver/module", RESULT=="*/${module}"`
       : `ATTR{identity}=="${identity}"`;
   return `SUBSYSTEM=="watchdog", KERNEL=="watchdog[0-9]*", ${match}, SYMLINK+="watchdog-kib"\n`;
-}
-
-/** Kernels of Ubuntu's cloud images come without most drivers; those of the same build are in a package apart. */
-function moreModules({ module }: Params): Action {
-  return {
-    kind: 'exec',
-    title: `install the driver ${module}, if the kernel came without`,
-    script: sh`
-      if modprobe --dry-run --quiet ${module}; then exit 0; fi
-      export DEBIAN_FRONTEND=noninteractive
-      apt-get --yes --quiet -o DPkg::Lock::Timeout=300 -o DPkg::Use-Pty=0 --no-install-recommends install "linux-modules-extra-$(uname -r)"
-    `,
-    timeoutMs: INSTALL_TIMEOUT_MS,
-    attempts: 3,
-    packages: true,
-  };
 }
 
 /** It opens the device when it next starts, which is the first boot of the image: nothing can reset the machine of the build. */

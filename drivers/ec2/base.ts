@@ -31,14 +31,14 @@ export async function findBase(
     context.span.warn(
       'KIB_EC2_PRODUCT_CODE',
       `${image.ImageId} has a product code of the AWS Marketplace: an AMI made of it carries it on, and cannot be made public`,
-      'docs/drivers/ec2.md says how to strip it',
+      `kib-native ec2 strip-product-code ${image.ImageId} --region ${options.region} makes a base without it`,
     );
     if (options.ami.public) {
       throw new KibError(
         'KIB_DRIVER_CANNOT',
         `an AMI made of ${image.ImageId} cannot be public: it has a Marketplace product code`,
         {
-          hint: 'docs/drivers/ec2.md says how to make a base without it',
+          hint: `kib-native ec2 strip-product-code ${image.ImageId} --region ${options.region} makes a base without it`,
         },
       );
     }
@@ -47,7 +47,7 @@ export async function findBase(
 }
 
 /** An AMI as a base; its id never outlives its content. */
-function baseFrom(image: Image): RemoteBase {
+export function baseFrom(image: Image): RemoteBase {
   const id = image.ImageId ?? '';
   const facts = {
     name: image.Name,

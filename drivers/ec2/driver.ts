@@ -23,7 +23,7 @@ export const ec2 = defineDriver<Ec2Options>({
   doctor,
   validate,
   preview,
-  launch,
+  launch: (request, options, context) => launch(request, options, context),
   images,
   reap: (resource) => reap(resource),
 });

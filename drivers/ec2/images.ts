@@ -1,10 +1,7 @@
 import { type Naming, publishAmi, tagsPerType } from '../../src/aws/ami.ts';
 import { Ec2 } from '../../src/aws/api.ts';
-import { own } from '../../src/aws/owned.ts';
-import { registerImage } from '../../src/aws/register.ts';
 import { removeImage } from '../../src/aws/remove.ts';
 import { tagged } from '../../src/aws/tags.ts';
-import { snapshotCompleted } from '../../src/aws/wait.ts';
 import {
   type ArtifactSubject,
   type Context,
@@ -17,12 +14,12 @@ import {
   releasing,
   type SealedDisk,
   sha256,
-  throwIfAborted,
 } from '../../src/core/index.ts';
 import { findBase } from './base.ts';
 import { type Ec2Options, pollMs } from './options.ts';
 import { reachOf } from './reach.ts';
-import { describeInstance } from './state.ts';
+import { registerVolume } from './register-volume.ts';
+import { describeInstance, volumeOf } from './state.ts';
 
 /** AMIs: what to start from, and what is made of a stopped instance. */
 export const images: ImageAbility<Ec2Options> = { findBase, publish, baseOf, exists, remove };
@@ -65,31 +62,17 @@ async function registerRoot(
   instance: string,
   naming: Naming,
   { machine }: ArtifactSubject,
-  { ami, tags, ...options }: Ec2Options,
+  options: Ec2Options,
   context: Context,
 ): Promise<string> {
   const described = await describeInstance(ec2, instance, context.signal);
   const rootDevice = described?.RootDeviceName;
-  const volume = described?.BlockDeviceMappings?.find(({ DeviceName }) => DeviceName === rootDevice)?.Ebs?.VolumeId;
+  const volume = volumeOf(described, rootDevice);
   if (rootDevice === undefined || volume === undefined) {
     throw new KibError('KIB_EC2_IMAGE', `instance ${instance} has no root volume to make a snapshot of`);
   }
-  const owned = await own('snapshot', ec2, { name: naming.name, tags, pollMs: pollMs(options) }, context);
-  throwIfAborted(context.signal);
-  const { SnapshotId = '' } = await ec2.call('CreateSnapshot', {
-    VolumeId: volume,
-    Description: naming.description,
-    // As the AMI's own: it is removed with it.
-    TagSpecifications: tagged(['snapshot'], owned.tagging, tagsPerType(ami)),
-  });
-  owned.known(SnapshotId);
-  await snapshotCompleted(ec2, SnapshotId, naming.waiting, context);
-  const disk = { snapshotId: SnapshotId, arch: machine.arch, rootDevice, bootMode: ami.bootMode };
-  const id = await registerImage(ec2, disk, naming, ami);
-  naming.owned.known(id);
-  // From here on it goes with the AMI.
-  await owned.keep();
-  return id;
+  const disk = { arch: machine.arch, rootDevice, bootMode: options.ami.bootMode };
+  return registerVolume(ec2, volume, disk, naming, options, context);
 }
 
 function baseOf({ id, location, facts }: RemoteImage): RemoteBase {

@@ -20,11 +20,18 @@ export interface InstanceFacts {
   /** Same for a repeated call, another for a changed one. */
   readonly clientToken: string;
   readonly isSpot: boolean;
+  /** A second volume, empty, that goes with the instance. */
+  readonly blank?: BlankVolume | undefined;
+}
+
+export interface BlankVolume {
+  /** What EC2 calls it: `/dev/sdf`. */
+  readonly device: string;
+  readonly gib: number;
 }
 
 /** What RunInstances is called with. */
 export function runInstances(machine: MachineSpec, options: Ec2Options, facts: InstanceFacts): RunInstancesCommandInput {
-  const { volume } = options;
   return {
     ClientToken: facts.clientToken,
     ImageId: facts.imageId,
@@ -44,18 +51,8 @@ export function runInstances(machine: MachineSpec, options: Ec2Options, facts: I
       },
     ],
     BlockDeviceMappings: [
-      {
-        DeviceName: facts.rootDevice,
-        Ebs: {
-          VolumeSize: volumeGiB(machine),
-          VolumeType: volume.type,
-          DeleteOnTermination: true,
-          ...(volume.iops === undefined ? {} : { Iops: volume.iops }),
-          ...(volume.throughput === undefined ? {} : { Throughput: volume.throughput }),
-          ...(isEncrypted(options) ? { Encrypted: true } : {}),
-          ...(volume.kmsKeyId === undefined ? {} : { KmsKeyId: volume.kmsKeyId }),
-        },
-      },
+      { DeviceName: facts.rootDevice, Ebs: ebs(volumeGiB(machine), options) },
+      ...(facts.blank === undefined ? [] : [{ DeviceName: facts.blank.device, Ebs: ebs(facts.blank.gib, options) }]),
     ],
     ...(options.keyPair === undefined ? {} : { KeyName: options.keyPair }),
     ...(options.instanceProfile === undefined ? {} : { IamInstanceProfile: profileOf(options.instanceProfile) }),
@@ -64,6 +61,19 @@ export function runInstances(machine: MachineSpec, options: Ec2Options, facts: I
       ['instance', 'volume', 'network-interface', ...(facts.isSpot ? (['spot-instances-request'] as const) : [])],
       facts.tagging,
     ),
+  };
+}
+
+function ebs(gib: number, options: Ec2Options) {
+  const { type, iops, throughput, kmsKeyId } = options.volume;
+  return {
+    VolumeSize: gib,
+    VolumeType: type,
+    DeleteOnTermination: true,
+    ...(iops === undefined ? {} : { Iops: iops }),
+    ...(throughput === undefined ? {} : { Throughput: throughput }),
+    ...(isEncrypted(options) ? { Encrypted: true } : {}),
+    ...(kmsKeyId === undefined ? {} : { KmsKeyId: kmsKeyId }),
   };
 }
 

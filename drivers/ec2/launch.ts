@@ -6,20 +6,25 @@ import { claimLogs } from '../../src/io/console-file.ts';
 import { describeBase } from './base.ts';
 import { openBastion } from './bastion.ts';
 import { ConsoleLog } from './console.ts';
-import { encodeUserData, runInstances, volumeGiB } from './instance.ts';
+import { type BlankVolume, encodeUserData, runInstances, volumeGiB } from './instance.ts';
 import { Ec2Machine } from './machine.ts';
 import { findNetwork, securityGroups } from './network.ts';
 import { type Ec2Options, pollMs, spotOf } from './options.ts';
 import { reachOf } from './reach.ts';
 import { describeInstance, ended } from './state.ts';
 
-/** Starts an instance of the base. See Driver.launch for the contract. */
-export async function launch(request: LaunchRequest, options: Ec2Options, context: Context): Promise<Ec2Machine> {
+/** Starts an instance of the base, with a second volume if one is given. See Driver.launch for the contract. */
+export async function launch(
+  request: LaunchRequest,
+  options: Ec2Options,
+  context: Context,
+  blank?: BlankVolume,
+): Promise<Ec2Machine> {
   throwIfAborted(context.signal);
   const parts = new Scope();
   const abandon = context.scope.defer('EC2 machine', () => parts[Symbol.asyncDispose]());
   try {
-    return await start(request, options, parts, abandon, { ...context, scope: parts });
+    return await start({ request, options, blank }, parts, abandon, { ...context, scope: parts });
   } catch (error) {
     abandon();
     try {
@@ -31,14 +36,15 @@ export async function launch(request: LaunchRequest, options: Ec2Options, contex
   }
 }
 
+interface Wanted {
+  readonly request: LaunchRequest;
+  readonly options: Ec2Options;
+  readonly blank: BlankVolume | undefined;
+}
+
 /** The context's scope is the machine's. */
-async function start(
-  request: LaunchRequest,
-  options: Ec2Options,
-  parts: Scope,
-  abandon: () => void,
-  context: Context,
-): Promise<Ec2Machine> {
+async function start(wanted: Wanted, parts: Scope, abandon: () => void, context: Context): Promise<Ec2Machine> {
+  const { request, options } = wanted;
   const { signal, clock, dirs } = context;
   const ec2 = await Ec2.open(options, reachOf(context));
   parts.defer('API', () => ec2[Symbol.dispose]());
@@ -47,7 +53,7 @@ async function start(
   const network = await findNetwork(ec2, options, signal);
   const bastion = await openBastion(options, parts, clock);
   const groups = await securityGroups(ec2, network, options, context);
-  const run = { ec2, request, options, base, userData, groups, subnets: network.subnets };
+  const run = { ...wanted, ec2, base, userData, groups, subnets: network.subnets };
   const { id, owned } = await runSomewhere(run, context);
   const waiting = { timeoutMs: options.launchMinutes * 60_000, pollMs: pollMs(options) };
   const instance = await waitFor(`instance ${id}`, waiting, context, async (inner) => {
@@ -76,10 +82,8 @@ async function start(
   });
 }
 
-interface Run {
+interface Run extends Wanted {
   readonly ec2: Ec2;
-  readonly request: LaunchRequest;
-  readonly options: Ec2Options;
   readonly base: Awaited<ReturnType<typeof describeBase>>;
   readonly userData: string;
   readonly groups: readonly string[];
@@ -113,7 +117,7 @@ async function runSomewhere(run: Run, context: Context): Promise<{ readonly id: 
 }
 
 async function runIn(
-  { ec2, request, options, base, userData, groups }: Run,
+  { ec2, request, options, base, userData, groups, blank }: Run,
   at: { readonly subnetId: string; readonly isSpot: boolean; readonly owned: Owned; readonly attempt: number },
 ): Promise<string> {
   const { tagging } = at.owned;
@@ -126,6 +130,7 @@ async function runIn(
     tagging,
     clientToken: `${tagging.resource}-${at.attempt}`,
     isSpot: at.isSpot,
+    blank,
   });
   const { Instances: [instance] = [] } = await ec2.call('RunInstances', input);
   if (instance?.InstanceId !== undefined) return instance.InstanceId;

@@ -41,6 +41,7 @@ const LOST_MS = 120_000;
 
 export class Ec2Machine implements RunningMachine {
   readonly id: string;
+  readonly instanceId: string;
   readonly slowness: number;
   readonly console: ConsoleLog;
   readonly exited: Promise<never>;
@@ -53,6 +54,7 @@ export class Ec2Machine implements RunningMachine {
   constructor(machine: Launched) {
     this.#machine = machine;
     this.id = `ec2 ${machine.id}`;
+    this.instanceId = machine.id;
     this.slowness = machine.options.slowness;
     this.console = machine.console;
     this.exited = this.#watch();

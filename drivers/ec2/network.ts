@@ -2,6 +2,7 @@ import type { Subnet } from '@aws-sdk/client-ec2';
 import type { Ec2 } from '../../src/aws/api.ts';
 import { own } from '../../src/aws/owned.ts';
 import { tagged } from '../../src/aws/tags.ts';
+import { VISIBLE_MS, waitFor } from '../../src/aws/wait.ts';
 import { type Context, errorMessage, KibError, throwIfAborted } from '../../src/core/index.ts';
 import { type Ec2Options, pollMs } from './options.ts';
 
@@ -60,18 +61,18 @@ export async function securityGroups(
   owned.known(GroupId);
   throwIfAborted(context.signal);
   const [v4, v6] = [ranges.filter((range) => !range.includes(':')), ranges.filter((range) => range.includes(':'))];
-  await ec2.call('AuthorizeSecurityGroupIngress', {
-    GroupId,
-    IpPermissions: [
-      {
-        IpProtocol: 'tcp',
-        FromPort: 22,
-        ToPort: 22,
-        ...(v4.length === 0 ? {} : { IpRanges: v4.map((CidrIp) => ({ CidrIp })) }),
-        ...(v6.length === 0 ? {} : { Ipv6Ranges: v6.map((CidrIpv6) => ({ CidrIpv6 })) }),
-      },
-    ],
-  });
+  const rule = {
+    IpProtocol: 'tcp',
+    FromPort: 22,
+    ToPort: 22,
+    ...(v4.length === 0 ? {} : { IpRanges: v4.map((CidrIp) => ({ CidrIp })) }),
+    ...(v6.length === 0 ? {} : { Ipv6Ranges: v6.map((CidrIpv6) => ({ CidrIpv6 })) }),
+  };
+  // For a moment EC2 does not find what it has just made.
+  const waiting = { timeoutMs: VISIBLE_MS, pollMs: pollMs(options) };
+  await waitFor(`security group ${GroupId}`, waiting, context, () =>
+    ec2.call('AuthorizeSecurityGroupIngress', { GroupId, IpPermissions: [rule] }),
+  );
   throwIfAborted(context.signal);
   return [GroupId];
 }

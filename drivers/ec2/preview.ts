@@ -5,7 +5,7 @@ import type { MachineSpec, PreviewLine } from '../../src/core/index.ts';
 import { runInstances } from './instance.ts';
 import { type Ec2Options, spotOf } from './options.ts';
 
-const TAGGING = { buildId: '{build}', resource: '{resource}', expires: '{expires}', name: '{name}' };
+export const TAGGING = { buildId: '{build}', resource: '{resource}', expires: '{expires}', name: '{name}' };
 
 /** The calls that launch and publish make, with their parameters; what only they know stands in braces. Pure. */
 export function preview(machine: MachineSpec, options: Ec2Options): readonly PreviewLine[] {
@@ -38,19 +38,7 @@ export function preview(machine: MachineSpec, options: Ec2Options): readonly Pre
       ];
   const others = ami.regions === 'all' ? ['{every other region}'] : ami.regions.filter((other) => other !== region);
   return [
-    ...(options.securityGroups.length > 0
-      ? []
-      : [
-          call('Make a security group', 'CreateSecurityGroup', {
-            GroupName: 'kib-{resource}',
-            VpcId: options.vpc ?? '{VPC}',
-          }),
-          call('Let SSH in', 'AuthorizeSecurityGroupIngress', {
-            GroupId: '{security group}',
-            FromPort: 22,
-            From: options.allowFrom ?? [options.bastion === undefined && options.address === 'public' ? 'own' : '{VPC}'],
-          }),
-        ]),
+    ...groupCalls(options),
     call('Start the instance', 'RunInstances', run),
     call('Stop it', 'StopInstances', { InstanceIds: ['{instance}'] }),
     ...made,
@@ -63,6 +51,20 @@ export function preview(machine: MachineSpec, options: Ec2Options): readonly Pre
   ];
 }
 
-function call(title: string, action: string, input: object): PreviewLine {
+/** What makes the security group, where none is given. */
+export function groupCalls(options: Ec2Options): readonly PreviewLine[] {
+  if (options.securityGroups.length > 0) return [];
+  const isInside = options.bastion !== undefined || options.address === 'private';
+  return [
+    call('Make a security group', 'CreateSecurityGroup', { GroupName: 'kib-{resource}', VpcId: options.vpc ?? '{VPC}' }),
+    call('Let SSH in', 'AuthorizeSecurityGroupIngress', {
+      GroupId: '{security group}',
+      FromPort: 22,
+      From: options.allowFrom ?? [isInside ? '{VPC}' : 'own'],
+    }),
+  ];
+}
+
+export function call(title: string, action: string, input: object): PreviewLine {
   return { title, argv: [`ec2:${action}`, JSON.stringify(input)] };
 }

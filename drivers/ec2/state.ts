@@ -8,6 +8,11 @@ export async function describeInstance(ec2: Ec2, id: string, signal: AbortSignal
   return reservation?.Instances?.[0];
 }
 
+/** Id of the volume that an instance has as `device`. */
+export function volumeOf(instance: Instance | undefined, device: string | undefined): string | undefined {
+  return instance?.BlockDeviceMappings?.find(({ DeviceName }) => DeviceName === device)?.Ebs?.VolumeId;
+}
+
 /** Why an instance no longer runs, in EC2's words. */
 export function ended({ InstanceId: id, State, StateReason, StateTransitionReason }: Instance): KibError {
   const reason = StateReason?.Message ?? StateTransitionReason ?? 'no reason was given';

@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Context, formatBytes, isKibError, KibError, type LocalBase, throwIfAborted } from '../../src/core/index.ts';
+import { type Context, formatBytes, isKibError, KibError, throwIfAborted } from '../../src/core/index.ts';
 import { hashFile } from '../../src/io/hash.ts';
-import { CommandError } from '../../src/io/process.ts';
-import { convert, type DiskFile, info } from '../../src/io/qemu-img.ts';
+import type { KnownBase } from '../../src/io/local-base.ts';
+import { convert } from '../../src/io/qemu-img.ts';
 import type { EsxiOptions } from './options.ts';
 import { requireRoom, rootFolder } from './place.ts';
 import { type EsxiShell, failedAs } from './shell.ts';
@@ -12,42 +12,11 @@ import { DISK } from './vmx.ts';
 /** Options of qemu-img for a disk to send: one file, of which zeroes take no room. */
 export const UPLOAD_OPTIONS = { subformat: 'monolithicSparse', adapter_type: 'lsilogic' } as const;
 
-/** A base that was looked at. */
-export interface KnownBase {
-  readonly file: DiskFile;
-  readonly virtualBytes: number;
-  /** Whether the datastore may keep it for the next build: its file holds all of it, and it will be booted again. */
-  readonly isKept: boolean;
-}
-
-/** Looks at the base. Throws KIB_DRIVER_CANNOT when it cannot be opened, or is larger than the disk. */
-export async function inspectBase(
-  base: LocalBase,
-  diskBytes: number,
-  keepBases: boolean,
-  signal: AbortSignal,
-): Promise<KnownBase> {
-  const { path, format, offset = 0, bytes } = base;
-  const file = offset === 0 ? { path, format } : { path, format, offset, ...(bytes === undefined ? {} : { bytes }) };
-  try {
-    const { virtualBytes, backing } = await info(file, signal);
-    if (virtualBytes <= diskBytes) {
-      return { file, virtualBytes, isKept: keepBases && base.isThrowaway !== true && backing === undefined && offset === 0 };
-    }
-    throw new KibError(
-      'KIB_DRIVER_CANNOT',
-      `wanted a disk of ${formatBytes(diskBytes)}, but the base already has ${formatBytes(virtualBytes)}`,
-      { hint: `disk: ${Math.ceil(virtualBytes / 1024 ** 3)}GiB` },
-    );
-  } catch (error) {
-    if (!(error instanceof CommandError)) throw error;
-    throw new KibError('KIB_DRIVER_CANNOT', `the base cannot be opened as ${format}: ${error.message}`, { cause: error });
-  }
-}
-
 export interface DiskRequest {
   readonly shell: EsxiShell;
   readonly base: KnownBase;
+  /** Whether nobody will boot the base again. */
+  readonly isThrowaway: boolean;
   readonly diskBytes: number;
   readonly options: EsxiOptions;
   /** Folder of this host for files that are sent. */
@@ -58,10 +27,11 @@ export interface DiskRequest {
 
 /** Makes the machine’s disk on the datastore: a thin copy of the base, grown to its size. */
 export async function makeDisk(request: DiskRequest, context: Context): Promise<void> {
-  const { shell, base, remote, diskBytes, options } = request;
+  const { shell, base, isThrowaway, remote, diskBytes, options } = request;
   const { signal } = context;
   const disk = `${remote}/${DISK}`;
-  const kept = base.isKept ? await keptPath(base, options, context) : undefined;
+  const isKept = options.keepBases && base.isWhole && !isThrowaway;
+  const kept = isKept ? await keptPath(base, options, context) : undefined;
   if (kept === undefined) await sendBase(request, disk, context);
   else {
     if (!(await isWhole(shell, kept, signal))) await sendKept(request, kept, context);

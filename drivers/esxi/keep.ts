@@ -1,12 +1,12 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Context } from '../../src/core/index.ts';
+import { type Context, KibError } from '../../src/core/index.ts';
 import { type Vmx, vmxText, withoutSettings } from '../../src/io/vmx.ts';
 import { isOfTheBuild } from '../../src/io/vmx-hardware.ts';
 import type { EsxiOptions } from './options.ts';
 import { rootFolder } from './place.ts';
 import { registered } from './resources.ts';
-import type { EsxiShell } from './shell.ts';
+import { type EsxiShell, failedAs } from './shell.ts';
 import { register } from './vm.ts';
 import { DISK } from './vmx.ts';
 
@@ -29,10 +29,14 @@ export async function keepMachine(
   const target = `${rootFolder(options)}/${keepAs}`;
   const vmx = `${target}/${keepAs}.vmx`;
   const keepFolder = await registered({ kind: 'esxi:path', id: target, options }, shell, context.scope, context);
-  const keepVm = await registered({ kind: 'esxi:vm', id: vmx, options }, shell, context.scope, context);
   const steady = new AbortController().signal;
-  // Without -p: somebody else’s folder is not taken over.
-  await shell.run(['mkdir', target], steady);
+  // Without -p: somebody else’s folder is not taken over, nor removed.
+  await shell.run(['mkdir', target], steady).catch(async (error: unknown) => {
+    if (!failedAs(error, 'taken')) throw error;
+    await keepFolder();
+    throw nameTaken(shell, keepAs, target);
+  });
+  const keepVm = await registered({ kind: 'esxi:vm', id: vmx, options }, shell, context.scope, context);
   await shell.run(['vmkfstools', '-E', `${folder}/${DISK}`, `${target}/${DISK}`], steady);
   const text = join(local, 'kept.vmx');
   const kept = new Map([...withoutSettings(settings, isOfTheBuild), ['displayName', keepAs] as const]);
@@ -42,4 +46,11 @@ export async function keepMachine(
   await keepVm();
   await keepFolder();
   context.span.note(`machine ${keepAs} is kept on ${shell.place}`);
+}
+
+/** `folder` is where it would be. */
+export function nameTaken(shell: EsxiShell, keepAs: string, folder: string): KibError {
+  return new KibError('KIB_ESXI_NAME_TAKEN', `${shell.place} has a machine ${keepAs} already, or a folder ${folder}`, {
+    hint: 'choose another keepAs, or remove that machine',
+  });
 }

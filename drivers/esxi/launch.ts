@@ -1,35 +1,29 @@
 import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { writeSeedIso } from '../../cloudinit/index.ts';
-import { type Context, isKibError, KibError, type LaunchRequest, localBase, throwIfAborted } from '../../src/core/index.ts';
+import { type Context, type LaunchRequest, localBase, throwIfAborted } from '../../src/core/index.ts';
 import { claimLogs, FileConsole } from '../../src/io/console-file.ts';
+import { inspectBase, type KnownBase } from '../../src/io/local-base.ts';
+import { type MachineParts, withMachineParts } from '../../src/io/machine-parts.ts';
+import { makeOwnFolder } from '../../src/io/own-path.ts';
 import { requirePrograms } from '../../src/io/programs.ts';
 import { type Vmx, vmxText } from '../../src/io/vmx.ts';
-import { inspectBase, type KnownBase, makeDisk } from './disk.ts';
+import { makeDisk } from './disk.ts';
+import { nameTaken } from './keep.ts';
 import { EsxiMachine } from './machine.ts';
 import type { EsxiOptions } from './options.ts';
 import { requireDatastore, requirePortGroup, rootFolder } from './place.ts';
-import { localFolder, type MachineParts, machineName, machineParts, registered } from './resources.ts';
+import { machineName, registered } from './resources.ts';
 import { connectEsxi, type EsxiShell } from './shell.ts';
 import { isNameTaken, powerOn, register } from './vm.ts';
 import { CONSOLE, SEED, vmxOf } from './vmx.ts';
-import { MachineWatch } from './watch.ts';
+import { watchVm } from './watch.ts';
 
 /** Boots a machine on a thin disk of its own. See Driver.launch for the contract; errors are KIB_ESXI… and KIB_HOST…. */
 export async function launch(request: LaunchRequest, options: EsxiOptions, context: Context): Promise<EsxiMachine> {
   throwIfAborted(context.signal);
   await requirePrograms(hostPrograms(options));
-  const parts = machineParts(context);
-  try {
-    return await start(request, options, parts, context);
-  } catch (error) {
-    try {
-      await parts[Symbol.asyncDispose]();
-    } catch (leak) {
-      if (isKibError(error)) error.suppressed.push(leak);
-    }
-    throw error;
-  }
+  return withMachineParts('ESXi machine', context, (parts) => start(request, options, parts, context));
 }
 
 /** Programs that this host needs. */
@@ -41,12 +35,12 @@ async function start(request: LaunchRequest, options: EsxiOptions, parts: Machin
   const { machine } = request;
   const { signal, clock, dirs } = context;
   const given = localBase(request);
-  const base = await inspectBase({ ...given, path: resolve(given.path) }, machine.diskBytes, options.keepBases, signal);
+  const base = await inspectBase({ ...given, path: resolve(given.path) }, machine.diskBytes, signal);
   const shell = parts.kept.use('connection', await connectEsxi(options, clock, signal));
   await look(shell, options, given.isThrowaway === true, signal);
   throwIfAborted(signal);
   const name = machineName(context);
-  const local = await localFolder(name, parts.kept, context);
+  const local = await makeOwnFolder(join(dirs.work, name), { scope: parts.kept, journal: context.journal });
   const folder = await remoteFolder(name, shell, options, parts, context);
   const settings = vmxOf(name, machine, options, request.seed);
   await fill({ request, options, shell, base, local, remote: folder, settings, vmx: `${name}.vmx` }, context);
@@ -54,7 +48,7 @@ async function start(request: LaunchRequest, options: EsxiOptions, parts: Machin
   const vmid = await startMachine(`${folder}/${name}.vmx`, shell, options, parts, context);
   const logs = await claimLogs(dirs.logs);
   const watched = { shell, vmid, console: `${folder}/${CONSOLE}`, consolePath: logs('console'), clock };
-  const watch = parts.running.use('watch', new MachineWatch(watched));
+  const watch = parts.running.use('watch', watchVm(watched));
   throwIfAborted(signal);
   return new EsxiMachine({
     shell,
@@ -81,9 +75,7 @@ async function look(shell: EsxiShell, options: EsxiOptions, isVerdict: boolean, 
   if (keepAs === undefined || isVerdict) return;
   const folder = `${rootFolder(options)}/${keepAs}`;
   if (!(await isNameTaken(shell, keepAs, signal)) && !(await shell.exists(folder, signal))) return;
-  throw new KibError('KIB_ESXI_NAME_TAKEN', `${shell.place} has a machine ${keepAs} already, or a folder ${folder}`, {
-    hint: 'choose another keepAs, or remove that machine',
-  });
+  throw nameTaken(shell, keepAs, folder);
 }
 
 async function remoteFolder(
@@ -115,7 +107,8 @@ interface Files {
 
 async function fill({ request, options, shell, base, local, remote, settings, vmx }: Files, context: Context): Promise<void> {
   const { signal } = context;
-  await makeDisk({ shell, base, diskBytes: request.machine.diskBytes, options, local, remote }, context);
+  const isThrowaway = localBase(request).isThrowaway === true;
+  await makeDisk({ shell, base, isThrowaway, diskBytes: request.machine.diskBytes, options, local, remote }, context);
   if (options.seed === 'cdrom') {
     const iso = join(local, SEED);
     await writeSeedIso(request.seed, iso, signal);

@@ -11,16 +11,17 @@ import {
   throwIfAborted,
 } from '../../src/core/index.ts';
 import type { FileConsole } from '../../src/io/console-file.ts';
+import { MachineLife } from '../../src/io/machine-life.ts';
+import type { MachineParts } from '../../src/io/machine-parts.ts';
 import type { Vmx } from '../../src/io/vmx.ts';
-import type { Tunnel } from '../../src/transport/tunnel.ts';
+import { GuestEndpoint, type GuestReach } from '../../src/transport/guest-endpoint.ts';
 import { guestAddress } from './address.ts';
 import { downloadDisk } from './download.ts';
 import { keepMachine } from './keep.ts';
 import type { EsxiOptions } from './options.ts';
-import type { MachineParts } from './resources.ts';
 import type { EsxiShell } from './shell.ts';
 import { DISK } from './vmx.ts';
-import type { MachineWatch, WatchEnd } from './watch.ts';
+import type { EsxiEnd, EsxiWatch, OffState } from './watch.ts';
 
 /** A machine that runs, as launch hands it over. */
 export interface Launched {
@@ -35,12 +36,12 @@ export interface Launched {
   readonly options: EsxiOptions;
   readonly diskBytes: number;
   readonly parts: MachineParts;
-  readonly watch: MachineWatch;
+  readonly watch: EsxiWatch;
   readonly console: FileConsole;
   readonly context: Context;
 }
 
-const SSH_PORT = 22;
+const HINT = 'it must power itself off, or have VMware Tools that do (open-vm-tools)';
 
 export class EsxiMachine implements RunningMachine {
   readonly id: string;
@@ -48,104 +49,60 @@ export class EsxiMachine implements RunningMachine {
   // Only VMware Tools would press its power button, which a cloud image seldom has.
   readonly powerOff = 'guest';
   readonly console: FileConsole;
-  readonly exited: Promise<never>;
   readonly #machine: Launched;
-  #state: 'running' | 'stopping' | 'stopped' | 'released' = 'running';
-  #address: Promise<string> | undefined;
-  #tunnel: Promise<Tunnel> | undefined;
+  readonly #life: MachineLife<OffState>;
+  readonly #endpoint: GuestEndpoint;
 
   constructor(machine: Launched) {
+    const { name, options, parts, watch, console } = machine;
     this.#machine = machine;
-    this.id = `esxi machine ${machine.name}`;
-    this.slowness = machine.options.slowness;
-    this.console = machine.console;
-    this.exited = this.#watch();
-    // Nobody has to watch it.
-    this.exited.catch(() => {});
+    this.id = `esxi machine ${name}`;
+    this.slowness = options.slowness;
+    this.console = console;
+    this.#life = new MachineLife({ parts, watch, console, unwanted: (end) => ended(name, end) });
+    this.#endpoint = new GuestEndpoint(reachOf(machine));
+  }
+
+  get exited(): Promise<never> {
+    return this.#life.exited;
   }
 
   async endpoint(signal: AbortSignal): Promise<Endpoint> {
-    throwIfAborted(signal);
-    const { shell, options } = this.#machine;
-    const host = await this.#knownAddress(signal);
-    if (options.reach === 'direct') return { host, port: SSH_PORT };
-    this.#tunnel ??= this.#openTunnel({ host, port: SSH_PORT });
-    const tunnel = await this.#tunnel;
-    if (tunnel.isForbidden) {
-      throw new KibError('KIB_HOST_UNREACHABLE', `the SSH server of ${shell.place} forwards no connections to guests`, {
-        hint: 'AllowTcpForwarding yes in its sshd_config, or reach: direct where this host reaches the guests itself',
-      });
-    }
-    return tunnel.endpoint;
+    return this.#endpoint.get(signal);
   }
 
   async shutdown({ graceMs, signal }: { readonly graceMs: number; readonly signal: AbortSignal }): Promise<StoppedMachine> {
-    throwIfAborted(signal);
-    const { shell, vmid, name, parts, watch, context } = this.#machine;
-    this.#state = 'stopping';
-    // The guest was told to power off; its tools hear this too, where it has them, and may be gone already.
-    await shell.vim('vmsvc/power.shutdown', [vmid], signal).catch((error: unknown) => {
-      throwIfAborted(signal);
-      if (!isKibError(error) || error.code !== 'KIB_ESXI') throw error;
-      context.span.log('host', error.message);
-    });
-    if (!(await watch.endsWithin(graceMs, signal))) {
-      throwIfAborted(signal);
-      const tail = await this.console.tail(5);
-      await this[Symbol.asyncDispose]();
-      throw new KibError('KIB_SHUTDOWN', `the guest did not power off within ${graceMs / 1000} s of being asked to`, {
-        hint: 'it must power itself off, or have VMware Tools that do (open-vm-tools)',
-        details: { console: tail },
+    const { shell, vmid, watch, context } = this.#machine;
+    const ask = async (): Promise<boolean> => {
+      // The guest was told to power off; its tools hear this too, where it has them, and may be gone already.
+      await shell.vim('vmsvc/power.shutdown', [vmid], signal).catch((error: unknown) => {
+        throwIfAborted(signal);
+        if (!isKibError(error) || error.code !== 'KIB_ESXI') throw error;
+        context.span.log('host', error.message);
       });
-    }
-    const end = await watch.ended;
-    if (end.kind === 'lost' || end.state !== 'off') throw ended(name, end);
-    this.#state = 'stopped';
-    await parts.running[Symbol.asyncDispose]();
+      return watch.endsWithin(graceMs, signal);
+    };
+    await this.#life.shutdown({ graceMs, signal, ask, isClean: (state) => state === 'off', hint: HINT });
     return new StoppedEsxi(this.#machine);
   }
 
   async release(): Promise<void> {
-    if (this.#state !== 'running') return;
-    this.#state = 'released';
-    const { parts, watch, shell } = this.#machine;
-    parts.abandon();
-    await watch[Symbol.asyncDispose]();
     // A tunnel lives as long as this process.
-    await shell.unref();
+    await this.#life.release(() => this.#machine.shell.unref());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // A released machine is the user's, and a stopped one's disk belongs to what shutdown returned.
-    if (this.#state === 'released' || this.#state === 'stopped') return;
-    this.#state = 'stopping';
-    await this.#machine.parts[Symbol.asyncDispose]();
+    await this.#life[Symbol.asyncDispose]();
   }
+}
 
-  async #watch(): Promise<never> {
-    const end = await this.#machine.watch.ended;
-    if (this.#state === 'running') throw ended(this.#machine.name, end);
-    return new Promise<never>(() => {});
-  }
-
-  async #knownAddress(signal: AbortSignal): Promise<string> {
-    const { shell, vmid, name, options, context } = this.#machine;
-    const timeoutMs = options.addressSeconds * 1000 * options.slowness;
-    // Once known it stays: a guest that reboots asks with the same MAC address.
-    if (this.#address === undefined) {
-      const address = guestAddress({ shell, vmid, name, timeoutMs, clock: context.clock, signal });
-      this.#address = address;
-      address.catch(() => {
-        if (this.#address === address) this.#address = undefined;
-      });
-    }
-    return this.#address;
-  }
-
-  async #openTunnel(target: Endpoint): Promise<Tunnel> {
-    const { shell, parts } = this.#machine;
-    return parts.running.use('tunnel', await shell.tunnel(target));
-  }
+function reachOf({ shell, vmid, name, options, parts, context }: Launched): GuestReach {
+  const timeoutMs = options.addressSeconds * 1000 * options.slowness;
+  return {
+    place: shell.place,
+    address: (signal) => guestAddress({ shell, vmid, name, timeoutMs, clock: context.clock, signal }),
+    tunnel: options.reach === 'direct' ? undefined : async (target) => parts.running.use('tunnel', await shell.tunnel(target)),
+  };
 }
 
 /** Powered off and no longer registered: its files are on the datastore until this is disposed. */
@@ -173,7 +130,7 @@ class StoppedEsxi implements StoppedMachine {
   }
 }
 
-function ended(name: string, end: WatchEnd): unknown {
+function ended(name: string, end: EsxiEnd): unknown {
   if (end.kind === 'lost') return end.error;
   const how = { off: 'powered off by itself', suspended: 'was suspended', gone: 'is no longer registered' }[end.state];
   return new KibError('KIB_ESXI_EXITED', `machine ${name} ${how}`, {

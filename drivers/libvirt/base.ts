@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Context, formatBytes, KibError, type LocalBase, type Scope, throwIfAborted } from '../../src/core/index.ts';
+import { type Context, formatBytes, type Scope, throwIfAborted } from '../../src/core/index.ts';
 import { hashFile } from '../../src/io/hash.ts';
-import { CommandError } from '../../src/io/process.ts';
-import { convert, type DiskFile, info } from '../../src/io/qemu-img.ts';
+import type { KnownBase } from '../../src/io/local-base.ts';
+import { convert } from '../../src/io/qemu-img.ts';
 import { createVolume, deleteVolume, fileBytes, makeVolume, requireRoom } from './pool.ts';
 import { type Registrar, registered } from './resources.ts';
 import { isTaken, type Virsh } from './virsh.ts';
@@ -11,34 +11,6 @@ import { isTaken, type Virsh } from './virsh.ts';
 const POLL_MS = 1000;
 /** An upload of somebody else's that has not come further for this long is a dead one. */
 const STALLED_MS = 30_000;
-
-/** A base that was looked at. */
-export interface KnownBase {
-  readonly file: DiskFile;
-  readonly virtualBytes: number;
-  /** Whether it can be uploaded as it is: a qcow2 file that stands on no other. */
-  readonly isPlain: boolean;
-}
-
-/** Looks at the base. Throws KIB_DRIVER_CANNOT when it cannot be opened, or is larger than the disk. */
-export async function inspectBase(base: LocalBase, diskBytes: number, signal: AbortSignal): Promise<KnownBase> {
-  const { path, format, offset = 0, bytes } = base;
-  const file = offset === 0 ? { path, format } : { path, format, offset, ...(bytes === undefined ? {} : { bytes }) };
-  try {
-    const { virtualBytes, backing } = await info(file, signal);
-    if (virtualBytes <= diskBytes) {
-      return { file, virtualBytes, isPlain: format === 'qcow2' && offset === 0 && backing === undefined };
-    }
-    throw new KibError(
-      'KIB_DRIVER_CANNOT',
-      `wanted a disk of ${formatBytes(diskBytes)}, but the base already has ${formatBytes(virtualBytes)}`,
-      { hint: `disk: ${Math.ceil(virtualBytes / 1024 ** 3)}GiB` },
-    );
-  } catch (error) {
-    if (!(error instanceof CommandError)) throw error;
-    throw new KibError('KIB_DRIVER_CANNOT', `the base cannot be opened as ${format}: ${error.message}`, { cause: error });
-  }
-}
 
 export interface BaseUpload {
   readonly virsh: Virsh;
@@ -52,7 +24,9 @@ export interface BaseUpload {
 /** Sees to it that the pool has the base; returns the name of its volume. */
 export async function uploadBase(upload: BaseUpload, context: Context): Promise<string> {
   const { base, virsh, registrar, scope, ownName } = upload;
-  const path = base.isPlain ? base.file.path : await converted(upload, context);
+  // A qcow2 file can be uploaded as it is.
+  const isPlain = base.isWhole && base.file.format === 'qcow2';
+  const path = isPlain ? base.file.path : await converted(upload, context);
   const { size } = await stat(path);
   const send = async (name: string): Promise<void> => {
     context.span.note(`uploading the base to ${virsh.place}, ${formatBytes(size)}`);

@@ -3,11 +3,12 @@ import { join, resolve } from 'node:path';
 import { writeSeedIso } from '../../cloudinit/iso.ts';
 import { type Context, KibError, type LaunchRequest, localBase, throwIfAborted } from '../../src/core/index.ts';
 import { claimLogs, FileConsole } from '../../src/io/console-file.ts';
+import { inspectBase } from '../../src/io/local-base.ts';
 import { type MachineParts, withMachineParts } from '../../src/io/machine-parts.ts';
 import { makeOwnFolder } from '../../src/io/own-path.ts';
 import { requirePrograms } from '../../src/io/programs.ts';
 import { absoluteLogin } from '../../src/transport/host-credentials.ts';
-import { inspectBase, uploadBase } from './base.ts';
+import { uploadBase } from './base.ts';
 import { type ChosenCpu, chooseCpu } from './cpu.ts';
 import { removeDomain } from './domain.ts';
 import { domainXml, type MachineVolumes } from './domain-xml.ts';
@@ -19,7 +20,7 @@ import { findPool, makeVolume } from './pool.ts';
 import { type Registrar, registered } from './resources.ts';
 import { libvirtUri } from './uri.ts';
 import { connectVirsh, type Virsh } from './virsh.ts';
-import { DomainWatch } from './watch.ts';
+import { watchDomain } from './watch.ts';
 
 /** Boots a machine on a fresh overlay of the base. See Driver.launch for the contract; errors are KIB_… of this driver. */
 export async function launch(request: LaunchRequest, options: LibvirtOptions, context: Context): Promise<LibvirtMachine> {
@@ -86,7 +87,7 @@ async function start(
   await startDomain(virsh, name, definition, logs('domain').replace(/\.log$/, '.xml'), registrar, parts, context);
   const watch = running.use(
     'watch',
-    new DomainWatch({ virsh, name, pool, console: console.name, consolePath: logs('console'), clock }),
+    watchDomain({ virsh, name, pool, console: console.name, consolePath: logs('console'), clock }),
   );
   throwIfAborted(signal);
   return new LibvirtMachine({

@@ -12,17 +12,18 @@ import {
   throwIfAborted,
 } from '../../src/core/index.ts';
 import type { FileConsole } from '../../src/io/console-file.ts';
+import { MachineLife } from '../../src/io/machine-life.ts';
 import type { MachineParts } from '../../src/io/machine-parts.ts';
 import { ppmToPng } from '../../src/io/png.ts';
 import { type DiskFile, info, rebase } from '../../src/io/qemu-img.ts';
-import type { Tunnel } from '../../src/transport/tunnel.ts';
+import { GuestEndpoint, type GuestReach } from '../../src/transport/guest-endpoint.ts';
 import { guestAddress } from './address.ts';
-import { domainStopped } from './domain.ts';
+import { type DomainState, domainStopped } from './domain.ts';
 import type { MachineVolumes } from './domain-xml.ts';
 import type { LibvirtOptions } from './options.ts';
 import { fileBytes } from './pool.ts';
 import type { Virsh } from './virsh.ts';
-import type { DomainWatch, WatchEnd } from './watch.ts';
+import type { DomainEnd, DomainWatch } from './watch.ts';
 
 /** A machine that runs, as launch hands it over. */
 export interface Launched {
@@ -43,105 +44,49 @@ export interface Launched {
 
 /** A guest that did not hear the power button the first time (it was still booting) is asked once more. */
 const PRESSES = 2;
-const SSH_PORT = 22;
+const HINT = 'it must act on the ACPI power button: systemd-logind or acpid';
 
 export class LibvirtMachine implements RunningMachine {
   readonly id: string;
   readonly slowness: number;
   readonly console: FileConsole;
   readonly screenshotter: Screenshotter;
-  readonly exited: Promise<never>;
   readonly #machine: Launched;
-  #state: 'running' | 'stopping' | 'stopped' | 'released' = 'running';
-  #address: Promise<string> | undefined;
-  #tunnel: Promise<Tunnel> | undefined;
+  readonly #life: MachineLife<DomainState>;
+  readonly #endpoint: GuestEndpoint;
 
   constructor(machine: Launched) {
+    const { name, slowness, parts, watch, console } = machine;
     this.#machine = machine;
-    this.id = `libvirt domain ${machine.name}`;
-    this.slowness = machine.slowness;
-    this.console = machine.console;
+    this.id = `libvirt domain ${name}`;
+    this.slowness = slowness;
+    this.console = console;
     this.screenshotter = { screenshot: (path) => screenshot(machine, path) };
-    this.exited = this.#watch();
-    // Nobody has to watch it.
-    this.exited.catch(() => {});
+    this.#life = new MachineLife({ parts, watch, console, unwanted: (end) => ended(name, end) });
+    this.#endpoint = new GuestEndpoint(reachOf(machine));
+  }
+
+  get exited(): Promise<never> {
+    return this.#life.exited;
   }
 
   async endpoint(signal: AbortSignal): Promise<Endpoint> {
-    throwIfAborted(signal);
-    const { virsh, options } = this.#machine;
-    const host = await this.#knownAddress(signal);
-    const isDirect = options.reach === 'direct' || (options.reach === 'auto' && !virsh.isRemote);
-    if (isDirect || !virsh.isRemote) return { host, port: SSH_PORT };
-    this.#tunnel ??= this.#openTunnel({ host, port: SSH_PORT });
-    const tunnel = await this.#tunnel;
-    if (tunnel.isForbidden) {
-      throw new KibError('KIB_HOST_UNREACHABLE', `the SSH server of ${virsh.place} forwards no connections to guests`, {
-        hint: 'AllowTcpForwarding yes in its sshd_config, or reach: direct where this host reaches the guests itself',
-      });
-    }
-    return tunnel.endpoint;
+    return this.#endpoint.get(signal);
   }
 
   async shutdown({ graceMs, signal }: { readonly graceMs: number; readonly signal: AbortSignal }): Promise<StoppedMachine> {
-    throwIfAborted(signal);
-    const { name, parts, watch } = this.#machine;
-    this.#state = 'stopping';
-    if (!(await this.#powersOff(graceMs, signal))) {
-      const tail = await this.console.tail(5);
-      await this[Symbol.asyncDispose]();
-      throw new KibError('KIB_SHUTDOWN', `the guest did not power off within ${graceMs / 1000} s of being asked to`, {
-        hint: 'it must act on the ACPI power button: systemd-logind or acpid',
-        details: { console: tail },
-      });
-    }
-    const end = await watch.ended;
-    if (end.kind === 'lost' || end.state.reason !== 'shutdown') throw ended(name, end);
-    this.#state = 'stopped';
-    await parts.running[Symbol.asyncDispose]();
+    const ask = () => this.#powersOff(graceMs, signal);
+    await this.#life.shutdown({ graceMs, signal, ask, isClean: ({ reason }) => reason === 'shutdown', hint: HINT });
     return new StoppedLibvirt(this.#machine);
   }
 
   async release(): Promise<void> {
-    if (this.#state !== 'running') return;
-    this.#state = 'released';
-    const { parts, watch, virsh } = this.#machine;
-    parts.abandon();
-    await watch[Symbol.asyncDispose]();
     // The tunnel lives as long as this process.
-    await virsh.unref();
+    await this.#life.release(() => this.#machine.virsh.unref());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // A released machine is the user's, and a stopped one's disk belongs to what shutdown returned.
-    if (this.#state === 'released' || this.#state === 'stopped') return;
-    this.#state = 'stopping';
-    await this.#machine.parts[Symbol.asyncDispose]();
-  }
-
-  async #watch(): Promise<never> {
-    const end = await this.#machine.watch.ended;
-    if (this.#state === 'running') throw ended(this.#machine.name, end);
-    return new Promise<never>(() => {});
-  }
-
-  async #knownAddress(signal: AbortSignal): Promise<string> {
-    const { virsh, name, options, slowness, context } = this.#machine;
-    const timeoutMs = options.addressSeconds * 1000 * slowness;
-    // Once known it stays: a guest that reboots asks with the same MAC address.
-    if (this.#address === undefined) {
-      const address = guestAddress({ virsh, name, options, timeoutMs, clock: context.clock, signal });
-      this.#address = address;
-      address.catch(() => {
-        if (this.#address === address) this.#address = undefined;
-      });
-    }
-    return this.#address;
-  }
-
-  async #openTunnel(target: Endpoint): Promise<Tunnel> {
-    const { virsh, parts } = this.#machine;
-    return parts.running.use('tunnel', await virsh.tunnel(target));
+    await this.#life[Symbol.asyncDispose]();
   }
 
   async #powersOff(graceMs: number, signal: AbortSignal): Promise<boolean> {
@@ -158,6 +103,18 @@ export class LibvirtMachine implements RunningMachine {
     }
     return false;
   }
+}
+
+function reachOf({ virsh, name, options, slowness, parts, context }: Launched): GuestReach {
+  const timeoutMs = options.addressSeconds * 1000 * slowness;
+  return {
+    place: virsh.place,
+    address: (signal) => guestAddress({ virsh, name, options, timeoutMs, clock: context.clock, signal }),
+    tunnel:
+      options.reach === 'direct' || !virsh.isRemote
+        ? undefined
+        : async (target) => parts.running.use('tunnel', await virsh.tunnel(target)),
+  };
 }
 
 /** Powered off: the domain is gone, its disk is a volume until this is disposed. */
@@ -191,7 +148,7 @@ class StoppedLibvirt implements StoppedMachine {
   }
 }
 
-function ended(name: string, end: WatchEnd): unknown {
+function ended(name: string, end: DomainEnd): unknown {
   return end.kind === 'off' ? domainStopped(name, end.state) : end.error;
 }
 

@@ -4,6 +4,9 @@ import type { Vmx } from '../../src/io/vmx.ts';
 import { type VmxEntry, vmxHardware } from '../../src/io/vmx-hardware.ts';
 import type { VmwareOptions } from './options.ts';
 
+/** CD-ROM image beside the .vmx. */
+export const SEED = 'seed.iso';
+
 /** Files that a virtual machine is made of; paths relative to its .vmx, or absolute. */
 export interface MachineFiles {
   readonly disk: string;
@@ -35,6 +38,7 @@ function network({ network: connection, vmnet, networkModel }: VmwareOptions): r
   ];
 }
 
-function guestinfo(seed: SeedFiles): readonly VmxEntry[] {
+/** A seed as settings, for cloud-init’s VMware data source. */
+export function guestinfo(seed: SeedFiles): readonly VmxEntry[] {
   return Object.entries(guestinfoSeed(seed)).map(([name, value]) => [`guestinfo.${name}`, value] as const);
 }

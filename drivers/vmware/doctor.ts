@@ -43,7 +43,7 @@ async function vmware(host: VmwareHost, signal: AbortSignal): Promise<Finding> {
 async function addresses(options: VmwareOptions): Promise<Finding> {
   const vmnet = await vmnetOf(options);
   const name = 'DHCP leases';
-  const wanted = options.leases ?? (vmnet === undefined ? [] : await leaseFiles(vmnet));
+  const wanted = options.leases ?? (vmnet === undefined ? [] : leaseFiles(vmnet));
   const readable = await readableLeases(wanted);
   if (readable.length > 0) return { name, status: 'ok', detail: readable.join(', ') };
   const detail =

@@ -18,19 +18,21 @@ export const vmware = defineDriver<VmwareOptions>({
     screenshot: false,
   },
   doctor: (options, _machine, signal) => doctor(options, signal),
-  validate: (_machine, { network, vmnet }): readonly ConfigIssue[] =>
-    (network === 'custom') === (vmnet !== undefined)
-      ? []
-      : [
-          {
-            path: 'vmnet',
-            message:
-              network === 'custom'
-                ? 'network custom needs a virtual network'
-                : `is only looked at with network custom, not ${network}`,
-          },
-        ],
+  validate: (_machine, options) => issuesOf(options),
   preview,
   launch,
   reap: reapMachine,
 });
+
+function issuesOf({ network, vmnet, keepIn, cloudinit }: VmwareOptions): readonly ConfigIssue[] {
+  const isCustom = network === 'custom';
+  const vmnetIssue = isCustom
+    ? 'network custom needs a virtual network'
+    : `is only looked at with network custom, not ${network}`;
+  return [
+    ...(isCustom === (vmnet !== undefined) ? [] : [{ path: 'vmnet', message: vmnetIssue }]),
+    ...(cloudinit === undefined || keepIn !== undefined
+      ? []
+      : [{ path: 'cloudinit', message: 'is for the machine that is kept: give keepIn too' }]),
+  ];
+}

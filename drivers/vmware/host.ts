@@ -1,5 +1,4 @@
 import { access, readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { KibError } from '../../src/core/index.ts';
 import { findProgram } from '../../src/io/programs.ts';
 import type { VmwareOptions } from './options.ts';
@@ -39,11 +38,10 @@ export async function findVmware({ vmrun, product }: VmwareOptions): Promise<Vmw
 }
 
 /** Lease files of a virtual network on this host, best first; some may not be there. */
-export async function leaseFiles(vmnet: string): Promise<readonly string[]> {
-  if (process.platform === 'darwin') return [`/var/db/vmware/vmnet-dhcpd-${vmnet}.leases`, '/var/db/dhcpd_leases'];
-  if (process.platform === 'win32') return [String.raw`C:\ProgramData\VMware\vmnetdhcp.leases`];
-  const folder = join('/etc/vmware', vmnet);
-  return ['dhcpd/dhcpd.leases', 'dhcp/dhcpd.leases', 'dhcp/dhcp.leases'].map((name) => join(folder, name));
+export function leaseFiles(vmnet: string, platform: NodeJS.Platform = process.platform): readonly string[] {
+  if (platform === 'darwin') return [`/var/db/vmware/vmnet-dhcpd-${vmnet}.leases`, '/var/db/dhcpd_leases'];
+  if (platform === 'win32') return [String.raw`C:\ProgramData\VMware\vmnetdhcp.leases`];
+  return ['dhcpd/dhcpd.leases', 'dhcp/dhcpd.leases', 'dhcp/dhcp.leases'].map((name) => `/etc/vmware/${vmnet}/${name}`);
 }
 
 /** Virtual networks that VMware itself sets up. */

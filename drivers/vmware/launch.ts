@@ -1,25 +1,22 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { writeSeedIso } from '../../cloudinit/index.ts';
-import {
-  type Context,
-  isKibError,
-  type LaunchRequest,
-  localBase,
-  releasing,
-  Scope,
-  throwIfAborted,
-} from '../../src/core/index.ts';
+import { type Context, isKibError, type LaunchRequest, localBase, throwIfAborted } from '../../src/core/index.ts';
 import { claimLogs, FileConsole } from '../../src/io/console-file.ts';
+import { inspectBase, type KnownBase } from '../../src/io/local-base.ts';
+import { type MachineParts, withMachineParts } from '../../src/io/machine-parts.ts';
+import { MachineWatch } from '../../src/io/machine-watch.ts';
+import { makeOwnFolder } from '../../src/io/own-path.ts';
 import { vmxText } from '../../src/io/vmx.ts';
-import { type MachineFiles, vmxOf } from './config.ts';
-import { DISK, inspectBase, writeDisk } from './disk.ts';
+import { type MachineFiles, SEED, vmxOf } from './config.ts';
+import { DISK, writeDisk } from './disk.ts';
 import { findVmware, leaseFiles, type VmwareHost, vmnetOf } from './host.ts';
-import { VmwareMachine } from './machine.ts';
+import { checkKeeping } from './keep.ts';
+import { VmwareMachine, type VmwareWatch } from './machine.ts';
 import type { VmwareOptions } from './options.ts';
 import { machineResource, powerOff } from './reap.ts';
-import { vmrun } from './vmrun.ts';
+import { runningMachines, vmrun } from './vmrun.ts';
 
 /** How long a power-off may take when a machine is thrown away. */
 const POWER_OFF_MS = 60_000;
@@ -30,86 +27,72 @@ const POWER_ON_MS = 300_000;
 export async function launch(request: LaunchRequest, options: VmwareOptions, context: Context): Promise<VmwareMachine> {
   throwIfAborted(context.signal);
   const host = await findVmware(options);
-  const base = await inspectBase(
-    { ...localBase(request), path: resolve(localBase(request).path) },
-    request.machine.diskBytes,
-    context.signal,
-  );
-  const parts = new Scope();
-  const abandon = context.scope.defer('VMware machine', () => parts[Symbol.asyncDispose]());
-  try {
-    const machine = await start({ request, options, host, base }, parts, abandon, context);
-    return machine;
-  } catch (error) {
-    abandon();
-    await releasing(
-      () => parts[Symbol.asyncDispose](),
-      () => Promise.reject(error as Error),
-    );
-    throw error;
-  }
+  const local = localBase(request);
+  const base = await inspectBase({ ...local, path: resolve(local.path) }, request.machine.diskBytes, context.signal);
+  // The machine of the verdict is never kept.
+  if (local.isThrowaway !== true) await checkKeeping(options);
+  return withMachineParts('VMware machine', context, (parts) => start({ request, options, host, base }, parts, context));
 }
 
 interface Start {
   readonly request: LaunchRequest;
   readonly options: VmwareOptions;
   readonly host: VmwareHost;
-  readonly base: Awaited<ReturnType<typeof inspectBase>>;
+  readonly base: KnownBase;
 }
 
-async function start(
-  { request, options, host, base }: Start,
-  parts: Scope,
-  abandon: () => void,
-  context: Context,
-): Promise<VmwareMachine> {
+async function start({ request, options, host, base }: Start, parts: MachineParts, context: Context): Promise<VmwareMachine> {
   const { signal, clock } = context;
   const name = `kib-${context.buildId}-${randomBytes(4).toString('hex')}`;
-  const folder = await machineFolder(name, parts, context);
+  const folder = await makeOwnFolder(join(context.dirs.work, name), { scope: parts.kept, journal: context.journal });
   const logs = await claimLogs(context.dirs.logs);
   const console = logs('console');
-  const files: MachineFiles = { disk: DISK, console, seed: options.seed === 'cdrom' ? 'seed.iso' : undefined };
-  await writeDisk(base, folder, request.machine.diskBytes, options, context);
+  const files: MachineFiles = { disk: DISK, console, seed: options.seed === 'cdrom' ? SEED : undefined };
+  await writeDisk(base.file, folder, request.machine.diskBytes, options, context);
   if (files.seed !== undefined) await writeSeedIso(request.seed, join(folder, files.seed), signal);
   const settings = vmxOf(name, request.machine, options, files, options.seed === 'guestinfo' ? request.seed : undefined);
   const vmx = join(folder, `${name}.vmx`);
   await writeFile(vmx, vmxText(settings), { mode: 0o600 });
   throwIfAborted(signal);
-  const power = await powerOn(host, vmx, options, parts, context);
+  await powerOn(host, vmx, options, parts, context);
   const vmnet = await vmnetOf(options);
-  const leases = options.leases ?? (vmnet === undefined ? [] : await leaseFiles(vmnet));
-  const machine: VmwareMachine = new VmwareMachine({
+  const leases = options.leases ?? (vmnet === undefined ? [] : leaseFiles(vmnet));
+  const watch = parts.running.use('watch', watchVm(host, vmx, clock));
+  throwIfAborted(signal);
+  return new VmwareMachine({
     host,
     vmx,
     folder,
     leases,
     options,
     parts,
-    power,
-    abandon,
+    watch,
+    console: new FileConsole(console, undefined, clock, () => watch.hasEnded),
     context,
-    console: new FileConsole(console, undefined, clock, () => machine.isOff),
   });
-  return machine;
 }
 
-/** Made for this user alone and journalled before it exists. */
-async function machineFolder(name: string, parts: Scope, { dirs, journal }: Context): Promise<string> {
-  const path = join(dirs.work, name);
-  const released = await journal.acquire({ kind: 'path', id: path });
-  parts.defer(`folder ${path}`, async () => {
-    await rm(path, { recursive: true, force: true });
-    await released();
+/** The console is written to a file of this host. */
+function watchVm(host: VmwareHost, vmx: string, clock: Context['clock']): VmwareWatch {
+  return new MachineWatch({
+    clock,
+    // Each look is a process.
+    pollMs: 1000,
+    look: async (signal) => ((await runningMachines(host, signal)).includes(vmx) ? undefined : 'off'),
+    copyConsole: async () => {},
   });
-  await mkdir(path, { mode: 0o700 });
-  return path;
 }
 
-/** Starts the machine; the returned scope powers it off, and is part of `parts`. */
-async function powerOn(host: VmwareHost, vmx: string, { gui }: VmwareOptions, parts: Scope, context: Context): Promise<Scope> {
-  const power = parts.use('power', new Scope());
+/** Starts the machine, which `running` powers off. */
+async function powerOn(
+  host: VmwareHost,
+  vmx: string,
+  { gui }: VmwareOptions,
+  { running }: MachineParts,
+  context: Context,
+): Promise<void> {
   const released = await context.journal.acquire(machineResource(host, vmx));
-  power.defer(`machine ${vmx}`, async () => {
+  running.defer(`machine ${vmx}`, async () => {
     await powerOff(host, vmx, AbortSignal.timeout(POWER_OFF_MS));
     await released();
   });
@@ -120,5 +103,4 @@ async function powerOn(host: VmwareHost, vmx: string, { gui }: VmwareOptions, pa
     throw error;
   });
   throwIfAborted(context.signal);
-  return power;
 }

@@ -50,6 +50,13 @@ export const vmwareOptionsSchema = z.strictObject({
     .min(1)
     .optional()
     .describe('Folder that gets the sealed virtual machine, ready to be started by hand; it must not exist yet'),
+  cloudinit: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'For keepIn: folder with user-data, meta-data and perhaps network-config, which the kept machine starts with, the way `seed` says; no image has it',
+    ),
   vmx: z.record(z.string(), z.string()).default({}).describe('More .vmx settings; they win over the driver’s'),
 });
 

@@ -1,25 +1,25 @@
 import type { MachineSpec, PreviewLine, SeedFiles } from '../../src/core/index.ts';
 import { vmxText } from '../../src/io/vmx.ts';
-import { type MachineFiles, vmxOf } from './config.ts';
+import { type MachineFiles, SEED, vmxOf } from './config.ts';
 import { DISK, vmdkOptions } from './disk.ts';
 import type { VmwareOptions } from './options.ts';
 import { vmrunArgs } from './vmrun.ts';
 
-const SEED: SeedFiles = { 'user-data': '<user-data>', 'meta-data': 'instance-id: <instance-id>\n' };
+const SEED_FILES: SeedFiles = { 'user-data': '<user-data>', 'meta-data': 'instance-id: <instance-id>\n' };
 
 /** What launch would run and write, with placeholders for what only launch knows. Pure. */
 export function preview(machine: MachineSpec, options: VmwareOptions): readonly PreviewLine[] {
   const files: MachineFiles = {
     disk: DISK,
     console: '<logs>/console.log',
-    seed: options.seed === 'cdrom' ? 'seed.iso' : undefined,
+    seed: options.seed === 'cdrom' ? SEED : undefined,
   };
   const settings = vmxOf('<name>', machine, options, files, undefined);
   const shown =
     options.seed === 'guestinfo'
       ? new Map([
           ...settings,
-          ...Object.keys(SEED).map(
+          ...Object.keys(SEED_FILES).map(
             (name) => [`guestinfo.${name === 'user-data' ? 'userdata' : 'metadata'}`, `<${name}>`] as const,
           ),
         ])

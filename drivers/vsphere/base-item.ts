@@ -15,7 +15,7 @@ import { ovfDescriptor } from '../../src/export/ovf.ts';
 import { type VmdkFile, writeStreamOptimizedVmdk } from '../../src/export/vmdk-writer.ts';
 import { withDisk } from '../../src/io/nbd-disk.ts';
 import { CommandError } from '../../src/io/process.ts';
-import { create, type DiskFile, info } from '../../src/io/qemu-img.ts';
+import { type DiskFile, info, withGrown } from '../../src/io/qemu-img.ts';
 import type { Vcenter } from './client.ts';
 import { findItems, uploadItem } from './library.ts';
 import type { VsphereOptions } from './options.ts';
@@ -111,12 +111,9 @@ async function writeBase(
   context: Context,
 ): Promise<{ readonly text: string; readonly bytes: number }> {
   const { signal, span } = context;
-  const grown = join(folder, 'grown.qcow2');
-  await create({ path: grown, format: 'qcow2', bytes: machine.diskBytes, backing: file }, signal);
   const target = await open(path, 'wx', 0o600);
-  let written: VmdkFile;
-  try {
-    written = await withDisk({ path: grown, format: 'qcow2' }, context, ({ bytes, connection }) =>
+  const write = (grown: DiskFile): Promise<VmdkFile> =>
+    withDisk(grown, context, ({ bytes, connection }) =>
       writeStreamOptimizedVmdk({
         disk: connection,
         capacityBytes: bytes,
@@ -128,9 +125,11 @@ async function writeBase(
         signal,
       }),
     );
+  let written: VmdkFile;
+  try {
+    written = await withGrown({ disk: file, bytes: machine.diskBytes, folder }, signal, write);
   } finally {
     await target.close();
-    await rm(grown, { force: true });
   }
   const { bytes, populatedBytes } = written;
   const text = ovfDescriptor({

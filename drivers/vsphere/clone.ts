@@ -86,12 +86,37 @@ async function clone(
   return known(what, found[0]?.vm);
 }
 
-const filterSchema = z.object({ networks: z.array(z.string()).optional() });
+const filterSchema = z.object({
+  networks: z.array(z.string()).optional(),
+  additional_params: z.array(z.looseObject({ properties: z.array(z.looseObject({ id: z.string() })).optional() })).optional(),
+});
 const deployedSchema = z.object({
   succeeded: z.boolean(),
   resource_id: z.object({ type: z.string(), id: z.string() }).optional(),
   error: z.unknown().optional(),
 });
+
+function deployment({ id }: Source, { resourcePool, host, folder }: Placement) {
+  const target = { resource_pool_id: resourcePool, host_id: host, folder_id: folder };
+  return { path: `/api/vcenter/ovf/library-item/${id}`, target };
+}
+
+async function summary(vcenter: Vcenter, source: Source, placement: Placement, signal: AbortSignal) {
+  const { path, target } = deployment(source, placement);
+  return vcenter.call({ method: 'POST', path, query: { action: 'filter' }, body: { target }, signal }, filterSchema);
+}
+
+/** Whether what machines are made of is an OVF with a property for user data, as cloud images for vSphere have it. */
+export async function asksForUserData(
+  vcenter: Vcenter,
+  source: Source,
+  placement: Placement,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (source.kind !== 'ovf') return false;
+  const { additional_params = [] } = await summary(vcenter, source, placement, signal);
+  return additional_params.some(({ properties = [] }) => properties.some(({ id }) => id === 'user-data'));
+}
 
 async function deployOvf(
   vcenter: Vcenter,
@@ -101,12 +126,8 @@ async function deployOvf(
   { signal }: Context,
 ): Promise<string> {
   const { name, placement, properties } = wanted;
-  const path = `/api/vcenter/ovf/library-item/${source.id}`;
-  const target = { resource_pool_id: placement.resourcePool, host_id: placement.host, folder_id: placement.folder };
-  const { networks = [] } = await vcenter.call(
-    { method: 'POST', path, query: { action: 'filter' }, body: { target }, signal },
-    filterSchema,
-  );
+  const { path, target } = deployment(source, placement);
+  const { networks = [] } = await summary(vcenter, source, placement, signal);
   const { network } = placement;
   const deployment_spec = {
     name,

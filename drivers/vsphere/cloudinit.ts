@@ -2,9 +2,9 @@ import { z } from 'zod';
 import { guestinfoSeed } from '../../cloudinit/index.ts';
 import { KibError, type SeedFiles } from '../../src/core/index.ts';
 import { type Reach, Vcenter } from './client.ts';
+import { customize } from './customization.ts';
 import type { Place } from './options.ts';
 import { machinesSchema } from './owned.ts';
-import { customize } from './seed.ts';
 import { extraConfig, hasViJson, reconfigure, type ViObject, viProperty, viTask } from './vi-json.ts';
 
 /** Names of the snapshots, those of image-builder's hack/image-govc-cloudinit.sh. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type Context, KibError, type LaunchRequest, releasing, Scope, throwIfAborted } from '../../src/core/index.ts';
 import { baseItem, inspectBase } from './base-item.ts';
 import { Vcenter } from './client.ts';
-import { makeMachine, type Source } from './clone.ts';
+import { asksForUserData, makeMachine, type Source } from './clone.ts';
 import { sourceOf } from './find-base.ts';
 import { fitHardware, onlyDisk } from './hardware.ts';
 import { findLibrary } from './library.ts';
@@ -12,7 +12,7 @@ import { VsphereMachine } from './machine.ts';
 import type { VsphereOptions } from './options.ts';
 import { own } from './owned.ts';
 import { resolvePlacement } from './placement.ts';
-import { attachSeed, ovfProperties } from './seed.ts';
+import { attachSeed, ovfProperties, prepareSeed, seedWays } from './seed.ts';
 
 /** Makes a machine of the base and powers it on. See Driver.launch for the contract. */
 export async function launch(request: LaunchRequest, options: VsphereOptions, context: Context): Promise<VsphereMachine> {
@@ -49,16 +49,19 @@ async function start(
   const made = isRemote
     ? { source: sourceOf(base), drop: async () => {} }
     : await uploaded(request, { vcenter, library, folder, name }, options, context);
+  const hasProperties = isRemote && options.seed === 'auto' && (await asksForUserData(vcenter, made.source, placement, signal));
+  const ways = seedWays(options, { version: await vcenter.version(signal), hasProperties });
   if (options.seed === 'ovf' && made.source.kind !== 'ovf') {
     throw new KibError('KIB_DRIVER_CANNOT', 'driver.seed ovf is for OVF items of a library', { hint: 'driver.seed: iso' });
   }
+  const prepared = await prepareSeed(request.seed, ways, { vcenter, library, folder, name }, options, context);
   await own('vm', vcenter, { name }, context);
   span.note(`making ${name} on ${vcenter.server}`);
-  const properties = options.seed === 'ovf' ? { properties: ovfProperties(request.seed) } : {};
+  const properties = prepared.way === 'ovf' ? { properties: ovfProperties(request.seed) } : {};
   const vm = await makeMachine(vcenter, made.source, { name, placement, machine, ...properties }, options, context);
   await made.drop();
   const info = await fitHardware(vcenter, vm, machine, placement.network, options, context);
-  const seed = await attachSeed(request.seed, { vcenter, vm, info, library, folder, name }, options, context);
+  const seed = await attachSeed(request.seed, prepared, { vcenter, vm, info, library, folder, name }, options, context);
   throwIfAborted(signal);
   await vcenter.send({ method: 'POST', path: `/api/vcenter/vm/${vm}/power`, query: { action: 'start' } });
   throwIfAborted(signal);

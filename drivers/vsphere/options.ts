@@ -46,7 +46,7 @@ export const vsphereOptionsSchema = z.strictObject({
     .enum(['auto', 'iso', 'ovf', 'customization'])
     .default('auto')
     .describe(
-      'How the guest gets its seed: a CD-ROM from the library, OVF properties (of OVF items that have user-data), or cloud-init customization (vSphere 7.0 U3, VMware Tools in the base); auto: the CD-ROM',
+      'How the guest gets its seed: a CD-ROM from the library, OVF properties (of OVF items that have user-data), or cloud-init customization (vSphere 7.0 U3, VMware Tools in the base); auto: the CD-ROM, where vCenter refuses that a customization if it is new enough, else OVF properties if there are any',
     ),
   provisioning: z.enum(['thin', 'thick', 'eagerZeroedThick']).default('thin').describe('How disks take space on the datastore'),
   address: z

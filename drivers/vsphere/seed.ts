@@ -1,16 +1,19 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parse, stringify } from 'yaml';
+import { parse } from 'yaml';
 import { z } from 'zod';
 import { networkConfig, writeSeedIso } from '../../cloudinit/index.ts';
-import { type Context, KibError, type SeedFiles, throwIfAborted } from '../../src/core/index.ts';
+import { type Context, errorMessage, isKibError, KibError, type SeedFiles, throwIfAborted } from '../../src/core/index.ts';
 import type { Vcenter } from './client.ts';
+import { CUSTOMIZATION, customize } from './customization.ts';
 import { isGone } from './errors.ts';
 import type { MachineInfo } from './hardware.ts';
 import { uploadItem } from './library.ts';
 import type { VsphereOptions } from './options.ts';
-import { own } from './owned.ts';
+import { type Owned, own } from './owned.ts';
 import { isAtLeast } from './vi-json.ts';
+
+export type SeedWay = Exclude<VsphereOptions['seed'], 'auto'>;
 
 /** How the seed is with the machine, and how it is taken away again. */
 export interface AttachedSeed {
@@ -28,16 +31,98 @@ export interface SeedTarget {
   readonly name: string;
 }
 
-/** Gives a powered-off machine its seed. OVF properties are given when it is made instead. */
+/** What the ways to give a seed depend on. */
+export interface SeedFacts {
+  /** Of vCenter. */
+  readonly version: string;
+  /** Whether the machine is made of an OVF that asks for user data, and has none of its own. */
+  readonly hasProperties: boolean;
+}
+
+const REFUSALS: ReadonlySet<string> = new Set(['KIB_VSPHERE', 'KIB_VSPHERE_UNAUTHORIZED', 'KIB_VSPHERE_TASK']);
+
+/**
+ * The ways to give a machine its seed, best first: a CD-ROM, which every cloud-init reads and which goes away again; a customization where vCenter knows
+ * those of cloud-init; OVF properties where the OVF has them, which stay in the machine's settings. Pure.
+ */
+export function seedWays({ seed }: Pick<VsphereOptions, 'seed'>, { version, hasProperties }: SeedFacts): readonly SeedWay[] {
+  if (seed !== 'auto') return [seed];
+  return [
+    'iso',
+    ...(isAtLeast(version, CUSTOMIZATION) ? (['customization'] as const) : []),
+    ...(hasProperties ? (['ovf'] as const) : []),
+  ];
+}
+
+/** How a machine that is to be made gets its seed. */
+export interface PreparedSeed {
+  readonly way: SeedWay;
+  /** Other ways, where vCenter refuses this one. */
+  readonly others: readonly SeedWay[];
+  /** Uploaded for it. */
+  readonly iso?: SeedItem;
+}
+
+interface SeedItem {
+  readonly id: string;
+  readonly owned: Owned;
+}
+
+/**
+ * Chooses the way before the machine is made, since OVF properties are given with that: the first for which vCenter takes what is to be uploaded. A seed
+ * with a fixed address waits for the machine's network card.
+ */
+export async function prepareSeed(
+  seed: SeedFiles,
+  [way = 'iso', ...others]: readonly SeedWay[],
+  target: Omit<SeedTarget, 'vm' | 'info'>,
+  options: VsphereOptions,
+  context: Context,
+): Promise<PreparedSeed> {
+  if (way !== 'iso' || options.address !== undefined) return { way, others };
+  try {
+    return { way, others, iso: await uploadIso(seed, target, options, context) };
+  } catch (error) {
+    requireOther(error, others, context);
+    return prepareSeed(seed, others, target, options, context);
+  }
+}
+
+/** Gives a powered-off machine its seed. */
 export async function attachSeed(
   seed: SeedFiles,
+  { way, others, iso }: PreparedSeed,
   target: SeedTarget,
   options: VsphereOptions,
   context: Context,
 ): Promise<AttachedSeed> {
   const files = withAddress(seed, target.info, options);
-  if (options.seed === 'ovf') return { detach: async () => {} };
-  return options.seed === 'customization' ? customized(files, target, context) : mountIso(files, target, options, context);
+  if (way === 'customization') return customized(files, target, context);
+  if (way === 'ovf') return { detach: async () => {} };
+  let item = iso;
+  try {
+    item ??= await uploadIso(files, target, options, context);
+    return await mountIso(item, target, context);
+  } catch (error) {
+    // The machine is there: it is too late for properties.
+    const left = others.filter((other) => other !== 'ovf');
+    requireOther(error, left, context);
+    await item?.owned.remove();
+    return customized(files, target, context);
+  }
+}
+
+/** Goes on if vCenter does not do it, whatever the reason, and something else may do; throws the error otherwise. */
+function requireOther(error: unknown, [next]: readonly SeedWay[], { signal, span }: Context): void {
+  throwIfAborted(signal);
+  if (next === undefined || !isRefusal(error)) throw error;
+  const hint = 'driver.seed says how to give it';
+  span.warn('KIB_VSPHERE', `vCenter takes no seed as a CD-ROM, so it is given as ${next}: ${errorMessage(error)}`, hint);
+}
+
+/** Whether vCenter does not do it, whatever the reason; not that it cannot be reached. */
+function isRefusal(error: unknown): boolean {
+  return isKibError(error) && !error.retryable && REFUSALS.has(error.code);
 }
 
 /** The seed with a fixed address for the machine's first network card, if the options give one. */
@@ -70,16 +155,28 @@ export function ovfProperties(seed: SeedFiles): Readonly<Record<string, string>>
 }
 
 /** A NoCloud CD-ROM, which every cloud-init understands, in the library for as long as the machine has it. */
-async function mountIso(seed: SeedFiles, target: SeedTarget, options: VsphereOptions, context: Context): Promise<AttachedSeed> {
-  const { vcenter, vm, library, folder } = target;
-  const { signal } = context;
+async function uploadIso(
+  seed: SeedFiles,
+  { vcenter, library, folder, name }: Omit<SeedTarget, 'vm' | 'info'>,
+  options: VsphereOptions,
+  context: Context,
+): Promise<SeedItem> {
   const path = join(folder, 'seed.iso');
-  await writeSeedIso(seed, path, signal);
-  const name = `${target.name}-seed`;
-  const owned = await own('item', vcenter, { name, library }, context);
-  const item = { name, library, type: 'iso', description: 'Seed of kib-native' } as const;
-  const id = await uploadItem(vcenter, item, [{ path }], options, context);
-  await rm(path);
+  await writeSeedIso(seed, path, context.signal);
+  const item = { name: `${name}-seed`, library, type: 'iso', description: 'Seed of kib-native' } as const;
+  const owned = await own('item', vcenter, { name: item.name, library }, context);
+  try {
+    return { id: await uploadItem(vcenter, item, [{ path }], options, context), owned };
+  } catch (error) {
+    throwIfAborted(context.signal);
+    await owned.remove();
+    throw error;
+  } finally {
+    await rm(path, { force: true });
+  }
+}
+
+async function mountIso({ id, owned }: SeedItem, { vcenter, vm }: SeedTarget, { signal }: Context): Promise<AttachedSeed> {
   const cdrom = await vcenter.call(
     { method: 'POST', path: '/api/vcenter/iso/image', query: { action: 'mount' }, body: { library_item: id, vm }, signal },
     z.string(),
@@ -111,27 +208,4 @@ async function mountIso(seed: SeedFiles, target: SeedTarget, options: VsphereOpt
 async function customized(seed: SeedFiles, { vcenter, vm }: SeedTarget, { signal }: Context): Promise<AttachedSeed> {
   await customize(seed, vcenter, vm, signal);
   return { detach: async () => {} };
-}
-
-/** Cloud-init data that VMware Tools hand over at the next power-on; vCenter forgets it then. Throws KIB_VSPHERE_VERSION before vSphere 7.0 U3. */
-export async function customize(seed: SeedFiles, vcenter: Vcenter, vm: string, signal: AbortSignal): Promise<void> {
-  const version = await vcenter.version(signal);
-  if (!isAtLeast(version, '7.0.3')) {
-    throw new KibError(
-      'KIB_VSPHERE_VERSION',
-      `a customization for cloud-init needs vSphere 7.0 U3, ${vcenter.server} has ${version}`,
-      {
-        hint: 'driver.seed: iso',
-      },
-    );
-  }
-  const metadata = parse(seed['meta-data']) as Record<string, unknown>;
-  const network = seed['network-config'] === undefined ? {} : { network: parse(seed['network-config']) as unknown };
-  const cloudinit = { metadata: stringify({ ...metadata, ...network }), userdata: seed['user-data'] };
-  const spec = {
-    configuration_spec: { cloud_config: { type: 'CLOUDINIT', cloudinit } },
-    global_DNS_settings: {},
-    interfaces: [],
-  };
-  await vcenter.send({ method: 'PUT', path: `/api/vcenter/vm/${vm}/guest/customization`, body: { spec }, signal });
 }

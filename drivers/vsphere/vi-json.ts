@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { type Context, KibError } from '../../src/core/index.ts';
+import { type Context, KibError, type Waiting } from '../../src/core/index.ts';
 import type { Vcenter } from './client.ts';
-import { taskFailed, type Waiting, waitFor } from './wait.ts';
+import { taskFailed, waitFor } from './wait.ts';
 
 /** First release with the JSON form of the vSphere API (VI-JSON), and the one whose types are spoken to newer ones too. */
 const RELEASE = '8.0.1.0';

@@ -1,33 +1,19 @@
 import { z } from 'zod';
-import { type Context, isKibError, KibError, throwIfAborted, withDeadline } from '../../src/core/index.ts';
+import { type Context, isKibError, KibError, pollWithin, type Waiting } from '../../src/core/index.ts';
 import type { Vcenter } from './client.ts';
 import { isFull } from './errors.ts';
-
-export interface Waiting {
-  readonly timeoutMs: number;
-  readonly pollMs: number;
-}
 
 /** Calls `probe` until it returns something. What may pass counts as not yet. Throws KIB_VSPHERE_TIMEOUT, which says what was waited for. */
 export async function waitFor<T>(
   what: string,
-  { timeoutMs, pollMs }: Waiting,
+  waiting: Waiting,
   { clock, signal }: Pick<Context, 'clock' | 'signal'>,
   probe: (signal: AbortSignal) => Promise<T | undefined>,
 ): Promise<T> {
-  const onTimeout = () => new KibError('KIB_VSPHERE_TIMEOUT', `${what} took longer than ${Math.round(timeoutMs / 1000)} s`);
-  return withDeadline({ ms: timeoutMs, clock, signal, onTimeout }, async (signal) => {
-    for (;;) {
-      try {
-        const value = await probe(signal);
-        if (value !== undefined) return value;
-      } catch (error) {
-        throwIfAborted(signal);
-        if (!isKibError(error) || !error.retryable) throw error;
-      }
-      await clock.sleep(pollMs, signal);
-    }
-  });
+  const onTimeout = () =>
+    new KibError('KIB_VSPHERE_TIMEOUT', `${what} took longer than ${Math.round(waiting.timeoutMs / 1000)} s`);
+  const mayPass = (error: unknown) => isKibError(error) && error.retryable;
+  return pollWithin(waiting, { clock, signal, onTimeout, mayPass }, probe);
 }
 
 const taskSchema = z.object({

@@ -1,6 +1,6 @@
 import { type Action, sh } from '../../src/core/index.ts';
 import { type Control, type FileMode, linux } from './control.ts';
-import { modesAre, rootOnly } from './observe.ts';
+import { modesAre, rootOnly, systemdSetting } from './observe.ts';
 
 const CRON_FOLDERS = { '5.1.3': 'hourly', '5.1.4': 'daily', '5.1.5': 'weekly', '5.1.6': 'monthly' } as const;
 
@@ -64,6 +64,8 @@ export const ACCOUNTS: readonly Control[] = [
     check: () => sh`
       got=$(env -i HOME=/root PATH="$PATH" bash --login -c umask)
       [ "$got" = 0027 ] || echo "a login has umask $got"
+      got=$(sed -n 's/^UMASK[[:space:]]*//p' /etc/login.defs)
+      [ "$got" = 027 ] || echo "UMASK of /etc/login.defs is \${got:-nothing}"
     `,
   }),
   linux('5.4.5', 'idle shells end', {
@@ -118,10 +120,9 @@ const journald: Action = {
   text: '[Journal]\nStorage=persistent\nCompress=yes\n',
 };
 
-/** The last of all files that journald reads decides (journald.conf(5)). */
 function journaldSays(name: string, value: string) {
   return sh`
-    got=$(systemd-analyze cat-config systemd/journald.conf | sed -n ${`s/^${name}=//p`} | tail -n 1)
+    got=$(${systemdSetting('journald.conf', name)})
     [ "$got" = ${value} ] || echo ${`journald's ${name} is`} "$got"
   `;
 }

@@ -1,4 +1,4 @@
-import { raw, type Sh, sh } from '../../src/core/index.ts';
+import { lines, raw, type Sh, sh } from '../../src/core/index.ts';
 import { KUBELET_CONFIG_DIR } from '../kubernetes-files.ts';
 import { type Control, type FileMode, KUBERNETES_1_24, kubernetes } from './control.ts';
 import { modesAre, rootOnly, sysctlsAre } from './observe.ts';
@@ -58,6 +58,7 @@ export const KUBELET: readonly Control[] = [
     '4.2.2',
     'kubelet asks the API server what is allowed',
     { authentication: { webhook: { enabled: true } }, authorization: { mode: 'Webhook' } },
+    '"Webhook": { "Enabled": true,',
     '"Mode": "Webhook"',
   ),
   setting('4.2.4', 'kubelet has no port without login', { readOnlyPort: 0 }, '"ReadOnlyPort": 0'),
@@ -97,8 +98,13 @@ export const KUBELET: readonly Control[] = [
   setting('4.2.14', 'pods run under the runtime’s seccomp profile', { seccompDefault: true }, '"SeccompDefault": true'),
 ];
 
-function setting(number: string, title: string, kubelet: Readonly<Record<string, unknown>>, text: string): Control {
-  return kubernetes(number, title, { wants: { kubelet }, check: () => kubeletSays(text) });
+function setting(
+  number: string,
+  title: string,
+  kubelet: Readonly<Record<string, unknown>>,
+  ...texts: readonly string[]
+): Control {
+  return kubernetes(number, title, { wants: { kubelet }, check: () => kubeletSays(...texts) });
 }
 
 const CACHE = '/run/kib-kubelet-config';
@@ -107,7 +113,7 @@ const CACHE = '/run/kib-kubelet-config';
  * kubelet logs the configuration it will run with before it looks for a cluster, and ends when there is none. It is asked with the opposite
  * of what is wanted in its own file, so that what it says comes from the folder its unit names. Read once, since an emulated start takes seconds.
  */
-function kubeletSays(text: string): Sh {
+function kubeletSays(...texts: readonly string[]): Sh {
   return sh`
     if [ ! ${raw(CACHE)} -nt ${raw(KUBELET_FILE)} ]; then
       work=$(mktemp -d)
@@ -125,6 +131,6 @@ function kubeletSays(text: string): Sh {
       kubelet --config "$work/config.yaml" --config-dir "$dir" --kubeconfig "$work/none" --root-dir "$work" --cert-dir "$work/pki" --v 5 2>&1 |
         sed -n '/"KubeletConfiguration" configuration=/,/^[[:space:]]*>/p' | tr -s '[:space:]' ' ' >${raw(CACHE)} || :
     fi
-    grep -Fq ${text} ${raw(CACHE)} || echo ${`kubelet would run without ${text}`}
+    ${lines(texts.map((text) => sh`grep -Fq ${text} ${raw(CACHE)} || echo ${`kubelet would run without ${text}`}`))}
   `;
 }

@@ -31,6 +31,12 @@ export function sshdSays(name: string, pattern: string): Sh {
   `;
 }
 
+/** Prints what a setting of systemd's is: the last of all files decides. systemd before 236 cannot list them itself. */
+export function systemdSetting(file: string, name: string): Sh {
+  const main = `/etc/systemd/${file}`;
+  return sh`{ systemd-analyze cat-config ${`systemd/${file}`} 2>/dev/null || cat ${main} ${main}.d/*.conf 2>/dev/null; } | sed -n ${`s/^${name}=//p`} | tail -n 1`;
+}
+
 /** Files that exist have no bit beyond their mode, and one of their owners. */
 export function modesAre(modes: readonly FileMode[]): Sh {
   return lines([

@@ -1,6 +1,6 @@
 import { sh } from '../../src/core/index.ts';
 import { type Control, linux } from './control.ts';
-import { modesAre, modulesAreBlocked, rootOnly, sysctlsAre } from './observe.ts';
+import { modesAre, modulesAreBlocked, rootOnly, sysctlsAre, systemdSetting } from './observe.ts';
 
 function noModule(number: string, name: string, module: string, rest: Partial<Control> = {}): Control {
   return {
@@ -88,6 +88,8 @@ export const SYSTEM: readonly Control[] = [
       ${sysctlsAre({ 'fs.suid_dumpable': '0' })}
       got=$(su root -s /bin/sh -c 'ulimit -H -c')
       [ "$got" = 0 ] || echo "a login may write core files of $got blocks"
+      got=$(${systemdSetting('coredump.conf', 'Storage')})
+      [ "$got" = none ] || echo "systemd keeps core files: \${got:-external}"
     `,
   }),
   linux('1.5.3', 'addresses are random', {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type Action, type Check, type PackageRequest, type RecipeContext, sh } from '../../src/core/index.ts';
 import { sha256Schema } from '../github.ts';
+import { awsCliActions, awsCliChecks, awsCliIssues, awsCliPackages, awsCliSchema } from './aws-cli.ts';
 
 const UNIT = 'amazon-ssm-agent.service';
 /** systemd's name of what snapd runs. */
@@ -31,11 +32,11 @@ const release = z.strictObject({
 export const awsSchema = z.strictObject({
   ssmAgent: z
     .union([z.enum(['distribution', 'off']), release])
-    .default('distribution')
+    .optional()
     .describe(
-      'distribution: from Amazon Linux’s repositories, on Ubuntu as a snap, both signed; or a release of Amazon, whose signature is verified; or off',
+      'distribution: from Amazon Linux’s repositories, on Ubuntu as a snap, both signed; or a release of Amazon, whose signature is verified; or off; default: distribution on these systems, off on others',
     ),
-  awsCli: z.boolean().default(false).describe('Whether the AWS command line is in the image, on Amazon Linux'),
+  awsCli: awsCliSchema,
 });
 
 type AwsParams = z.output<typeof awsSchema>;
@@ -43,7 +44,8 @@ type Release = z.output<typeof release>;
 
 type Os = RecipeContext['os'];
 
-export function awsIssues({ os }: RecipeContext, { ssmAgent, awsCli }: AwsParams) {
+export function awsIssues(context: RecipeContext, { ssmAgent, awsCli }: AwsParams) {
+  const { os } = context;
   const agent = 'recipes.providers.aws.ssmAgent';
   const withRelease = 'give version, sha256 and key of a release, or use off';
   return [
@@ -62,16 +64,12 @@ export function awsIssues({ os }: RecipeContext, { ssmAgent, awsCli }: AwsParams
     ...(typeof ssmAgent === 'object' && os.family === 'photon'
       ? [{ path: agent, message: `Amazon has no package of the SSM agent for ${os.title}`, hint: 'use off' }]
       : []),
-    ...(awsCli && !hasPackage(os)
-      ? [
-          {
-            path: 'recipes.providers.aws.awsCli',
-            message: `${os.title} has no package of the AWS command line`,
-            hint: 'use false',
-          },
-        ]
-      : []),
+    ...awsCliIssues(context, awsCli),
   ];
+}
+
+function agentOf(os: Os, { ssmAgent }: AwsParams): 'distribution' | 'off' | Release {
+  return ssmAgent ?? (hasPackage(os) || hasSnap(os) ? 'distribution' : 'off');
 }
 
 function hasPackage({ distribution }: Os): boolean {
@@ -82,16 +80,23 @@ function hasSnap({ distribution }: Os): boolean {
   return distribution === 'ubuntu';
 }
 
-export function awsPackages({ os }: RecipeContext, { ssmAgent, awsCli }: AwsParams): readonly PackageRequest[] {
+export function awsPackages(context: RecipeContext, params: AwsParams): readonly PackageRequest[] {
+  const { os } = context;
+  const ssmAgent = agentOf(os, params);
   return [
     ...(ssmAgent === 'distribution' && hasPackage(os) ? [{ name: 'amazon-ssm-agent' }] : []),
     ...(ssmAgent === 'distribution' && hasSnap(os) ? [{ name: 'snapd' }] : []),
     ...(typeof ssmAgent === 'object' && os.family === 'debian' ? [{ name: 'gpgv' }] : []),
-    ...(awsCli ? [{ name: os.version === '2' ? 'awscli' : 'awscli-2' }] : []),
+    ...awsCliPackages(context, params.awsCli),
   ];
 }
 
-export function awsActions({ os, arch }: RecipeContext, { ssmAgent }: AwsParams): readonly Action[] {
+export function awsActions(context: RecipeContext, params: AwsParams): readonly Action[] {
+  return [...awsCliActions(context, params.awsCli), ...agentActions(context, params)];
+}
+
+function agentActions({ os, arch }: RecipeContext, params: AwsParams): readonly Action[] {
+  const ssmAgent = agentOf(os, params);
   if (ssmAgent === 'off') return [];
   if (ssmAgent === 'distribution' && hasSnap(os)) {
     return [
@@ -155,7 +160,8 @@ const verifyRpm = (file: string) => sh`
 `;
 
 /** An agent that ran while the image was made is registered as that machine. */
-export function awsSeal({ os }: RecipeContext, { ssmAgent }: AwsParams): readonly Action[] {
+export function awsSeal({ os }: RecipeContext, params: AwsParams): readonly Action[] {
+  const ssmAgent = agentOf(os, params);
   if (ssmAgent === 'off') return [];
   const unit = ssmAgent === 'distribution' && hasSnap(os) ? SNAP_UNIT : UNIT;
   return [
@@ -171,7 +177,12 @@ export function awsSeal({ os }: RecipeContext, { ssmAgent }: AwsParams): readonl
   ];
 }
 
-export function awsChecks({ os }: RecipeContext, { ssmAgent }: AwsParams): readonly Check[] {
+export function awsChecks(context: RecipeContext, params: AwsParams): readonly Check[] {
+  return [...agentChecks(context, params), ...awsCliChecks(params.awsCli)];
+}
+
+function agentChecks({ os }: RecipeContext, params: AwsParams): readonly Check[] {
+  const ssmAgent = agentOf(os, params);
   if (ssmAgent === 'off') return [];
   const unit = ssmAgent === 'distribution' && hasSnap(os) ? SNAP_UNIT : UNIT;
   return [

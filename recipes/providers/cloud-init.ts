@@ -43,6 +43,10 @@ export function cloudInitActions(
         ]),
     ...(timestamps ? [{ kind: 'file', path: '/etc/cloud/cloud.cfg.d/94-kib-logging.cfg', text: LOGGING } as const] : []),
     ...(ignoresUserDataFailure ? [goOn] : []),
+    // Comes with Photon, and would keep cloud-init from the network that user data describes.
+    ...(os.family === 'photon'
+      ? [{ kind: 'remove', paths: ['/etc/cloud/cloud.cfg.d/99-disable-networking-config.cfg'] } as const]
+      : []),
     ...(os.family === 'debian' ? [] : [enableUnits]),
     { kind: 'mask', units: HYPERV[os.family] },
   ];
@@ -53,14 +57,15 @@ const LOGGING = `output: {all: '| while IFS= read -r line; do printf "[%s] %s\\n
 
 /**
  * Cluster API's user data for AWS includes a file that only exists when its boot hook has run, which cloud-init takes for a failure. The setting is
- * a constant of its source; distributions change it there.
+ * a constant of its source since 20.3, where distributions change it; older ones have no such failure.
  */
 const goOn: Action = {
   kind: 'exec',
   title: 'have cloud-init go on when a part of user data cannot be read',
   script: sh`
     python=$(sed -n '1s/^#![[:space:]]*//p' "$(command -v cloud-init)")
-    file=$($python -c 'import cloudinit.features; print(cloudinit.features.__file__)')
+    $python -c 'import cloudinit'
+    file=$($python -c 'import cloudinit.features; print(cloudinit.features.__file__)' 2>/dev/null) || exit 0
     sed -i 's/^ERROR_ON_USER_DATA_FAILURE = True$/ERROR_ON_USER_DATA_FAILURE = False/' "$file"
     grep -qx 'ERROR_ON_USER_DATA_FAILURE = False' "$file"
   `,
@@ -109,7 +114,10 @@ export function cloudInitChecks(targets: readonly Target[], { ignoresUserDataFai
             name: 'providers/user-data',
             title: 'cloud-init goes on when a part of user data cannot be read',
             script: sh`
-              $(sed -n '1s/^#![[:space:]]*//p' "$(command -v cloud-init)") -c 'from cloudinit import features; print(features.ERROR_ON_USER_DATA_FAILURE)'
+              python=$(sed -n '1s/^#![[:space:]]*//p' "$(command -v cloud-init)")
+              $python -c 'import cloudinit'
+              $python -c 'import cloudinit.features' 2>/dev/null || { echo False; exit 0; }
+              $python -c 'from cloudinit import features; print(features.ERROR_ON_USER_DATA_FAILURE)'
             `,
             expect: { kind: 'equals', text: 'False' },
             when: ['build', 'boot'],

@@ -1,10 +1,12 @@
 import { z } from 'zod';
 import {
+  type Action,
   type Check,
   type OsDefinition,
   type PackageRepository,
   type PackageRequest,
   type RecipeContext,
+  raw,
   sh,
 } from '../../src/core/index.ts';
 
@@ -76,12 +78,51 @@ export function gcpPackages({ os }: RecipeContext): readonly PackageRequest[] {
   return (PACKAGES[os.distribution] ?? GOOGLE).map((name) => ({ name }));
 }
 
-export const gcpChecks: readonly Check[] = [
-  {
-    name: 'providers/google-guest-agent',
-    title: 'the guest environment of Google starts with the machine',
-    script: sh`systemctl is-enabled ${UNITS}`,
-    expect: { kind: 'equals', text: UNITS.map(() => 'enabled').join('\n') },
-    when: ['build', 'boot'],
-  },
-];
+const GOOGLE_MACHINE = "grep -qs '^Google' /sys/class/dmi/id/product_name";
+
+/** systemd.service(5): since 243. */
+function knowsExecCondition({ distribution, version }: OsDefinition): boolean {
+  return !(version === '7' || (distribution === 'ubuntu' && version === '18.04'));
+}
+
+/**
+ * Elsewhere, such as on the hypervisor that builds the image, they would wait for Google's metadata server, SSH and the last stage of cloud-init
+ * after them. Before the packages, since the machine may reboot right after them.
+ */
+export function gcpPrepare({ os }: RecipeContext): readonly Action[] {
+  if (!knowsExecCondition(os)) return [];
+  return UNITS.map((unit) => ({
+    kind: 'file',
+    path: `/etc/systemd/system/${unit}.d/10-kib.conf`,
+    text: `[Service]\nExecCondition=/bin/sh -c "${GOOGLE_MACHINE}"\n`,
+  }));
+}
+
+export function gcpChecks({ os }: RecipeContext): readonly Check[] {
+  return [
+    {
+      name: 'providers/google-guest-agent',
+      title: 'the guest environment of Google starts with the machine',
+      script: sh`systemctl is-enabled ${UNITS}`,
+      expect: { kind: 'equals', text: UNITS.map(() => 'enabled').join('\n') },
+      when: ['build', 'boot'],
+    },
+    ...(knowsExecCondition(os)
+      ? [
+          {
+            name: 'providers/google-elsewhere',
+            title: 'the guest environment of Google holds up no machine of others',
+            script: sh`
+              if ${raw(GOOGLE_MACHINE)}; then exit 0; fi
+              for unit in ${UNITS}; do
+                state=$(systemctl is-active "$unit" || :)
+                if [ "$state" != inactive ]; then echo "$unit is $state"; fi
+              done
+            `,
+            expect: { kind: 'equals', text: '' },
+            when: ['boot'],
+          } as const,
+        ]
+      : []),
+  ];
+}

@@ -54,12 +54,7 @@ export function initramfsActions({ os, arch }: RecipeContext, targets: readonly 
         title: 'put the drivers of other machines into the initial RAM disk',
         script: sh`
           if [ -z "$(${missing})" ]; then exit 0; fi
-          for modules in /lib/modules/*; do
-            kernel=\${modules##*/}
-            for image in "/boot/initramfs-$kernel.img" "/boot/initrd.img-$kernel"; do
-              if [ -f "$image" ]; then dracut --force "$image" "$kernel"; fi
-            done
-          done
+          ${remakeInitramfs(os)}
         `,
         timeoutMs: REBUILD_TIMEOUT_MS,
       },
@@ -72,11 +67,24 @@ export function initramfsActions({ os, arch }: RecipeContext, targets: readonly 
       title: 'put the drivers of other machines into the initial RAM disk',
       script: sh`
         if [ -z "$(${missing})" ]; then exit 0; fi
-        update-initramfs -u -k all
+        ${remakeInitramfs(os)}
       `,
       timeoutMs: REBUILD_TIMEOUT_MS,
     },
   ];
+}
+
+/** Makes the initial RAM disk of every kernel anew. */
+export function remakeInitramfs(os: OsDefinition): Sh {
+  if (!usesDracut(os)) return sh`update-initramfs -u -k all`;
+  return sh`
+    for modules in /lib/modules/*; do
+      kernel=\${modules##*/}
+      for image in "/boot/initramfs-$kernel.img" "/boot/initrd.img-$kernel"; do
+        if [ -f "$image" ]; then dracut --force "$image" "$kernel"; fi
+      done
+    done
+  `;
 }
 
 /** initramfs-tools(7): a hook that adds modules without having them loaded. */

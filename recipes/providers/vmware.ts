@@ -21,7 +21,10 @@ const EXCLUDED = [
 const PRESERVE = '/etc/cloud/cloud.cfg.d/99-kib-preserve-hostname.cfg';
 const UNIT = 'kib-preserve-hostname.service';
 
-export const vmwarePackages: readonly PackageRequest[] = [{ name: 'open-vm-tools' }];
+/** As kubernetes-sigs/image-builder (roles/providers/tasks/vmware-photon.yml): Photon's cloud-init does not bring what its VMware datasource reads addresses by. */
+export function vmwarePackages({ os }: RecipeContext): readonly PackageRequest[] {
+  return ['open-vm-tools', ...(os.family === 'photon' ? ['python3-netifaces'] : [])].map((name) => ({ name }));
+}
 
 /** cloud-init has the VMware datasource since 21.3. */
 export function vmwareIssues({ os }: RecipeContext) {

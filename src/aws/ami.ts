@@ -1,12 +1,19 @@
 import type { Image } from '@aws-sdk/client-ec2';
-import { type ArtifactSubject, type Context, KibError, type PublishedImages, type RemoteImage } from '../core/index.ts';
+import {
+  type ArtifactSubject,
+  type Context,
+  KibError,
+  type PublishedImages,
+  type RemoteImage,
+  type Waiting,
+} from '../core/index.ts';
 import { amiName, fillIn, type NameFacts } from './ami-name.ts';
 import type { Ec2 } from './api.ts';
 import type { AmiOptions } from './options.ts';
 import { type Owned, own } from './owned.ts';
 import { announce, requirePublishable } from './share.ts';
 import { tagged } from './tags.ts';
-import { imageAvailable, snapshotsOf, type Waiting } from './wait.ts';
+import { imageAvailable, snapshotsOf } from './wait.ts';
 
 /** An AMI to be made: what is common to every way of making one. */
 export interface AmiRequest {

@@ -3,6 +3,7 @@ import { type Context, type Resource, releasing, systemClock } from '../core/ind
 import { Ec2, type Place } from './api.ts';
 import { type RemovableKind, removers } from './remove.ts';
 import type { Tagging } from './tags.ts';
+import { VISIBLE_MS } from './wait.ts';
 
 /** How long whatever a build makes may be needed at most; later anybody may remove it. */
 const LIFETIME_MS = 24 * 3600 * 1000;
@@ -40,8 +41,10 @@ export async function own(
   const data = { region, ...(endpoint === undefined ? {} : { endpoint }) };
   const released = await journal.acquire({ kind: `ec2:${kind}`, id: resource, data });
   let id: string | undefined;
+  let knownAt = 0;
+  const isNew = () => id !== undefined && clock.now() - knownAt < VISIBLE_MS;
   const remove = async () => {
-    await removers[kind](ec2, resource, id, { clock, signal: AbortSignal.timeout(REMOVE_MS), pollMs: about.pollMs });
+    await removers[kind](ec2, resource, id, { clock, signal: AbortSignal.timeout(REMOVE_MS), pollMs: about.pollMs, isNew });
     await released();
   };
   const forget = scope.defer(`${kind} ${about.name} in ${region}`, remove);
@@ -49,6 +52,7 @@ export async function own(
     tagging: { buildId, resource, expires, name: about.name, tags: about.tags },
     known: (found) => {
       id = found;
+      knownAt = clock.now();
     },
     keep: async () => {
       forget();

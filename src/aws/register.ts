@@ -15,6 +15,8 @@ export interface RegisteredDisk {
   /** `/dev/xvda`; what the guest calls it is another matter on Nitro. */
   readonly rootDevice: string;
   readonly bootMode: NonNullable<AmiOptions['bootMode']> | undefined;
+  /** Whether the guest has a driver for the Elastic Network Adapter. Default: true. */
+  readonly ena?: boolean | undefined;
 }
 
 /** Makes an AMI of a snapshot: for HVM with ENA and NVMe, as every current instance type needs. Returns its id; it may still be pending. */
@@ -24,7 +26,7 @@ export async function registerImage(ec2: Ec2, disk: RegisteredDisk, naming: Nami
 }
 
 export function registration(
-  { snapshotId, arch, rootDevice, bootMode }: RegisteredDisk,
+  { snapshotId, arch, rootDevice, bootMode, ena = true }: RegisteredDisk,
   { name, description, owned }: Pick<Naming, 'name' | 'description' | 'owned'>,
   options: AmiOptions,
 ): RegisterImageCommandInput {
@@ -37,7 +39,7 @@ export function registration(
       { DeviceName: rootDevice, Ebs: { SnapshotId: snapshotId, VolumeType: 'gp3', DeleteOnTermination: true } },
     ],
     VirtualizationType: 'hvm',
-    EnaSupport: true,
+    EnaSupport: ena,
     SriovNetSupport: 'simple',
     ...(bootMode === undefined ? {} : { BootMode: bootMode }),
     ...(options.tpm ? { TpmSupport: 'v2.0' } : {}),

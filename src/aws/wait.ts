@@ -1,12 +1,10 @@
 import type { Image, Snapshot } from '@aws-sdk/client-ec2';
-import { type Context, isKibError, KibError, throwIfAborted, withDeadline } from '../core/index.ts';
+import { type Context, isKibError, KibError, pollWithin, type Waiting } from '../core/index.ts';
 import type { Ec2 } from './api.ts';
 import { isGone } from './errors.ts';
 
-export interface Waiting {
-  readonly timeoutMs: number;
-  readonly pollMs: number;
-}
+/** How long EC2 may not find what it has just made (AWS: Eventual consistency in the Amazon EC2 API). */
+export const VISIBLE_MS = 60_000;
 
 /**
  * Calls `probe` until it returns something. What is not there yet counts as not ready: EC2 answers for a moment as if it had not been made. Throws
@@ -14,23 +12,13 @@ export interface Waiting {
  */
 export async function waitFor<T>(
   what: string,
-  { timeoutMs, pollMs }: Waiting,
+  waiting: Waiting,
   { clock, signal }: Pick<Context, 'clock' | 'signal'>,
   probe: (signal: AbortSignal) => Promise<T | undefined>,
 ): Promise<T> {
-  const onTimeout = () => new KibError('KIB_EC2_TIMEOUT', `${what} took longer than ${Math.round(timeoutMs / 1000)} s`);
-  return withDeadline({ ms: timeoutMs, clock, signal, onTimeout }, async (signal) => {
-    for (;;) {
-      try {
-        const value = await probe(signal);
-        if (value !== undefined) return value;
-      } catch (error) {
-        throwIfAborted(signal);
-        if (!isGone(error) && !(isKibError(error) && error.retryable)) throw error;
-      }
-      await clock.sleep(pollMs, signal);
-    }
-  });
+  const onTimeout = () => new KibError('KIB_EC2_TIMEOUT', `${what} took longer than ${Math.round(waiting.timeoutMs / 1000)} s`);
+  const mayPass = (error: unknown) => isGone(error) || (isKibError(error) && error.retryable);
+  return pollWithin(waiting, { clock, signal, onTimeout, mayPass }, probe);
 }
 
 /** Waits until an AMI is available. Throws KIB_EC2_IMAGE with EC2's reason when it cannot be made. */

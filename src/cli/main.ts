@@ -5,6 +5,7 @@ import { buildCommand } from './commands/build.ts';
 import { cacheCommand } from './commands/cache.ts';
 import { catalogCommand } from './commands/catalog.ts';
 import { doctorCommand } from './commands/doctor.ts';
+import { ec2Command } from './commands/ec2.ts';
 import { gcCommand } from './commands/gc.ts';
 import { importCommand } from './commands/import.ts';
 import { inspectCommand } from './commands/inspect.ts';
@@ -37,6 +38,7 @@ const COMMANDS = [
   catalogCommand,
   importCommand,
   vsphereCommand,
+  ec2Command,
   publishCommand,
 ];
 

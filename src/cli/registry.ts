@@ -24,3 +24,14 @@ export async function loadRegistry(): Promise<Registry> {
 
 /** What `kib-native vsphere` runs. */
 export const loadVsphere = () => import('../../drivers/vsphere/cloudinit.ts');
+
+/** What `kib-native ec2` runs, and what it takes off a helper's disk. */
+export const loadStrip = async () => {
+  const [strip, preview, { ec2OptionsSchema }, { forgetMachine }] = await Promise.all([
+    import('../../drivers/ec2/strip.ts'),
+    import('../../drivers/ec2/strip-preview.ts'),
+    import('../../drivers/ec2/options.ts'),
+    import('../../recipes/seal.ts'),
+  ]);
+  return { ...strip, ...preview, ec2OptionsSchema, forget: forgetMachine };
+};

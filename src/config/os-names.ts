@@ -8,19 +8,22 @@ export interface TargetSettings {
   readonly formats?: readonly Format[];
   readonly firmware?: Firmware;
   readonly arch?: Arch;
+  readonly recipes?: Readonly<Record<string, unknown>>;
 }
 
-type Provider = Pick<TargetSettings, 'driver' | 'formats'>;
+type Provider = Pick<TargetSettings, 'driver' | 'formats' | 'recipes'>;
 
 /**
  * Image-builder's providers that build what can be built here (images/capi/Makefile), longest first. What it builds on a hypervisor's own
  * installer, by clone or from a base makes no difference here: `node-ova-local-vmx-…` is an OVA like `node-ova-local-…`.
  */
 const PROVIDERS: readonly (readonly [string, Provider])[] = [
-  ['kubevirt-qemu', { driver: 'qemu', formats: ['qcow2'] }],
+  ['kubevirt-qemu', { driver: 'qemu', formats: ['qcow2'], recipes: { providers: { targets: ['qemu', 'kubevirt'] } } }],
   ['node-ova-local-vmx', { driver: 'qemu', formats: ['ova'] }],
   ['node-ova-local-base', { driver: 'qemu', formats: ['ova'] }],
   ['node-ova-local', { driver: 'qemu', formats: ['ova'] }],
+  // Until 2021.
+  ['node-ova-esx', { driver: 'esxi', formats: ['ova'] }],
   ['node-ova-vsphere-base', { driver: 'vsphere', formats: ['template'] }],
   ['node-ova-vsphere-clone', { driver: 'vsphere', formats: ['template'] }],
   ['node-ova-vsphere', { driver: 'vsphere', formats: ['ova'] }],

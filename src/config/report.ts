@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { hideSecrets } from './hide-secrets.ts';
 import { didYouMean, nearest } from './nearest.ts';
 import type { Problem } from './problem.ts';
 import { kindName, show } from './show.ts';
@@ -13,6 +14,7 @@ export type Locate = (path: readonly PropertyKey[], part: 'key' | 'value') => st
 /** Turns zod's issues into problems that say what was wanted, what was got, where, and what was probably meant. */
 export function reportIssues(issues: readonly Issue[], root: Schema, locate: Locate): readonly Problem[] {
   return issues
+    .map((issue) => hideSecrets(issue, root))
     .flatMap(flattenUnion)
     .filter(isNews)
     .flatMap((issue) => {

@@ -1,4 +1,4 @@
-import { formatBytes } from '../core/index.ts';
+import { formatBytes, Secret } from '../core/index.ts';
 
 /** What zod calls a type, in words. */
 export function kindName(kind: string): string {
@@ -17,6 +17,7 @@ export function kindName(kind: string): string {
 /** A value as the user would recognise it, on one short line. */
 export function show(value: unknown): string {
   if (value === null) return 'nothing';
+  if (value instanceof Secret) return String(value);
   if (typeof value === 'number') return String(value);
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list';
   if (value instanceof Uint8Array) return `${formatBytes(value.length)} of binary`;

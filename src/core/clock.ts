@@ -106,3 +106,31 @@ export async function poll<T>(
     await options.clock.sleep(options.intervalMs, options.signal);
   }
 }
+
+/** How long to wait for something, and how often to look. */
+export interface Waiting {
+  readonly timeoutMs: number;
+  readonly pollMs: number;
+}
+
+/**
+ * Calls `probe` until it returns something; what it throws counts as not yet where `mayPass` says so. Throws what `onTimeout` makes when the time is up.
+ */
+export async function pollWithin<T>(
+  { timeoutMs: ms, pollMs }: Waiting,
+  deadline: Omit<Deadline, 'ms'> & { readonly mayPass: (error: unknown) => boolean },
+  probe: (signal: AbortSignal) => Promise<T | undefined>,
+): Promise<T> {
+  const { clock, mayPass } = deadline;
+  return withDeadline({ ...deadline, ms }, (signal) =>
+    poll({ clock, signal, intervalMs: pollMs }, async () => {
+      try {
+        return await probe(signal);
+      } catch (error) {
+        throwIfAborted(signal);
+        if (!mayPass(error)) throw error;
+        return undefined;
+      }
+    }),
+  );
+}

@@ -30,7 +30,7 @@ import { preflight } from './preflight.ts';
 import { imageProperties } from './properties.ts';
 import { countActions, provision } from './provision.ts';
 import { publishImages } from './publish-images.ts';
-import { quietGuest } from './quiet-guest.ts';
+import { silence } from './quiet-guest.ts';
 import type { BuildRequest, BuildResult } from './request.ts';
 import { fetchRequirements } from './requirements.ts';
 import { resolvePlan } from './resolve-plan.ts';
@@ -132,7 +132,7 @@ async function boot(
     const start = context.clock.now();
     const guest = await waitForGuest(machine, credentials, { ...context, span }, { cloudInit: 'network' });
     try {
-      await guest.run(quietGuest(plan.os), { signal: context.signal });
+      await silence(guest, plan.os, context.signal);
       if (layers?.top === undefined)
         await layers?.chain.keep({ index: 0, ms: context.clock.now() - start, machine, credentials });
       return guest;

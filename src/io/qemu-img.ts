@@ -1,3 +1,5 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type DiskFormat, KibError } from '../core/index.ts';
 import { CommandError, type RunResult, run } from './process.ts';
 
@@ -74,6 +76,21 @@ export async function info(file: DiskFile, signal: AbortSignal): Promise<ImageIn
 /** Makes an empty image or an overlay. An existing file is overwritten. */
 export async function create(request: CreateRequest, signal: AbortSignal): Promise<void> {
   await qemuImg(createArgs(request), signal);
+}
+
+/** Shows `work` the disk as if it were larger, by an overlay in `folder` that is removed afterwards: not every format can be grown. */
+export async function withGrown<T>(
+  { disk, bytes, folder }: { readonly disk: DiskFile; readonly bytes: number; readonly folder: string },
+  signal: AbortSignal,
+  work: (grown: DiskFile) => Promise<T>,
+): Promise<T> {
+  const path = join(folder, 'grown.qcow2');
+  await create({ path, format: 'qcow2', bytes, backing: disk }, signal);
+  try {
+    return await work({ path, format: 'qcow2' });
+  } finally {
+    await rm(path, { force: true });
+  }
 }
 
 /** Tells an overlay that its backing image is that one, without looking at either: they must hold the same. */

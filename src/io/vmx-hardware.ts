@@ -91,8 +91,8 @@ function disk({ diskInterface, disk: file }: VmxHardware): readonly VmxEntry[] {
   ];
 }
 
-/** On a controller of its own, so that the disk is the first whatever it is on. */
-function cdrom(seed: string): readonly VmxEntry[] {
+/** A CD-ROM with an image, on a controller of its own, so that the disk is the first whatever it is on. */
+export function cdrom(seed: string): readonly VmxEntry[] {
   return [
     ['sata1.present', 'TRUE'],
     ['sata1:0.present', 'TRUE'],

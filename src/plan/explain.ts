@@ -96,7 +96,8 @@ function machine({ arch, firmware, cpus, memoryBytes, diskBytes, x86Level }: Mac
   return `${arch}, ${firmware}, ${cpus} CPUs, ${formatBytes(memoryBytes)} memory, ${formatBytes(diskBytes)} disk${level}`;
 }
 
-function preview({ title, argv }: PreviewLine): readonly string[] {
+/** A comment and the command or call. */
+export function preview({ title, argv }: PreviewLine): readonly string[] {
   return [`# ${title}`, argv.map(quote).join(' ')];
 }
 

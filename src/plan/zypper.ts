@@ -1,7 +1,7 @@
 import { lines, type PackageRequest, type PrimitiveAction, raw, type Sh, sh } from '../core/index.ts';
+import { LOCK_SECONDS } from './package-lock.ts';
 import type { PackageManagerSeam } from './package-manager.ts';
 import { installTitle } from './package-titles.ts';
-import { LOCK_SECONDS } from './rpm-lock.ts';
 import { addRpmRepository, rpmKeyFile, ZYPP_REPOS } from './rpm-repository.ts';
 import { changeRpmSources, restoreRpmSources } from './rpm-sources.ts';
 import { runRpm } from './rpm-transaction.ts';

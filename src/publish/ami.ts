@@ -7,8 +7,17 @@ import type { AmiOptions } from '../aws/options.ts';
 import { type Owned, own } from '../aws/owned.ts';
 import { registerImage } from '../aws/register.ts';
 import { tagsOf } from '../aws/tags.ts';
-import { snapshotCompleted, type Waiting } from '../aws/wait.ts';
-import { type Arch, type Context, isKibError, KibError, type RemoteImage, sha256, throwIfAborted } from '../core/index.ts';
+import { snapshotCompleted } from '../aws/wait.ts';
+import {
+  type Arch,
+  type Context,
+  isKibError,
+  KibError,
+  type RemoteImage,
+  sha256,
+  throwIfAborted,
+  type Waiting,
+} from '../core/index.ts';
 import { withDisk } from '../io/nbd-disk.ts';
 import { findSource, type PublishSource } from './source.ts';
 import { gibibytes, PARALLEL, uploadBlocks } from './upload.ts';

@@ -8,6 +8,7 @@ import { inflateSync } from 'node:zlib';
 import { type Driver, type FileDisk, type LaunchRequest, localBase, type RunningMachine } from '../core/index.ts';
 import { countingSignal } from './counting-signal.ts';
 import { describeLayers, type LayersCase } from './describe-layers.ts';
+import { noteCommandLines, placesOf } from './exposure.ts';
 import { filesBelow, processesWith } from './leftovers.ts';
 import { atJournalLine, CANCELLED, fuzz, leftovers as leftoversOf, NOTHING, type Outcome, type Remains } from './outcome.ts';
 import { readPng } from './png.ts';
@@ -34,6 +35,8 @@ export interface DriverCase<O> {
   readonly momentMs?: number;
   /** For drivers whose machines are more than processes and files of this host: names of what is there of a build. */
   readonly remains?: Remains;
+  /** Values that the driver reads and shows to nobody: a password, a line of a private key. Default: it has none. */
+  readonly secrets?: readonly string[];
   /** For drivers with layers. */
   readonly layers?: Pick<LayersCase<O>, 'guest' | 'counts' | 'countOn'>;
 }
@@ -106,6 +109,7 @@ export function describeDriver<O>(vitest: Vitest, { driver, options, layers, ...
         });
       }
       await greeted(machine, the.greeting);
+      expect(machine.console !== undefined).toBe(driver.capabilities.console);
       expect(machine.screenshotter !== undefined).toBe(driver.capabilities.screenshot);
       if (driver.capabilities.screenshot) expect(await pixels(machine, join(dir, 'screen.png'))).toBeGreaterThan(0);
       const stopped = await machine.shutdown({ graceMs: 20_000, signal: context.signal });
@@ -118,6 +122,20 @@ export function describeDriver<O>(vitest: Vitest, { driver, options, layers, ...
       await stopped[Symbol.asyncDispose]();
       expect(await leftovers(context)).toEqual(NOTHING);
       expect(digest(localBase(request).path)).toBe(before);
+    });
+
+    const { secrets = [] } = the;
+    it.skipIf(secrets.length === 0)('shows its secrets to nobody', async () => {
+      using programs = noteCommandLines();
+      await using context = await testContext();
+      const machine = await launch(context);
+      await greeted(machine, the.greeting);
+      const findings = await driver.doctor(options, request.machine, context.signal);
+      const stopped = await machine.shutdown({ graceMs: 20_000, signal: context.signal });
+      await stopped.seal();
+      const preview = driver.preview(request.machine, options);
+      expect(await placesOf(secrets, programs, context, { id: machine.id, findings, preview, options })).toEqual([]);
+      await stopped[Symbol.asyncDispose]();
     });
 
     it('starts two machines at once that do not get in each other’s way', async () => {

@@ -39,7 +39,10 @@ export async function leftovers(context: TestContext, remains: Remains = NOWHERE
   };
 }
 
-/** Does `work` again and again, aborted at the first, second, third … point, until it gets through; tells how each try ended. */
+/**
+ * Does `work` again and again, aborted at the first, second, third … point, until it gets through; tells how each try ended. One that failed of something
+ * else is the last: the next would only fail the same way, for ever.
+ */
 export async function fuzz(
   stopAt: (n: number) => TestContextOptions,
   work: (context: TestContext) => Promise<void>,
@@ -50,6 +53,7 @@ export async function fuzz(
     const outcome = await attempt(stopAt(n), work, remains);
     if (outcome === undefined) return outcomes;
     outcomes.push(outcome);
+    if (outcome.code !== CANCELLED.code) return outcomes;
   }
 }
 

@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { renderDocs } from '../../scripts/docs.ts';
 import { loadRegistry } from '../../src/cli/registry.ts';
+import { planBuild } from '../../src/plan/planner.ts';
 import { configured } from '../support/configured.ts';
 import { root } from '../support/sources.ts';
 
@@ -62,6 +63,22 @@ describe('examples', () => {
     expect(images.map(({ image }) => image.name)).toEqual(['debian12', 'debian13']);
     expect(images[0]?.image.recipes.map(({ recipe }) => recipe.name)).toContain('motd');
   });
+});
+
+describe('drivers', () => {
+  it.each(registry.drivers.map(({ name }) => [name]))(
+    '%s has a page with a minimal image, and what it must be allowed',
+    async (name) => {
+      const text = pages.find((page) => page.name === `docs/drivers/${name}.md`)?.text ?? '';
+      expect(text).toMatch(/^## (Permissions|Privileges)$/m);
+      expect(text).toMatch(/never\W+met|never tried/i);
+      const [first = ''] = [...text.matchAll(/^```yaml\n([\s\S]*?)^```/gm)].map(([, code]) => code);
+      const { images } = await configured({ files: { 'node.yaml': first }, registry });
+      expect(images.map(({ image }) => image.driver.name)).toEqual([name]);
+      for (const { image } of images) expect(planBuild(image).layers.length).toBeGreaterThan(1);
+      for (const { image } of images) if (image.driver.layers === undefined) expect(text).toMatch(/^- (No cached )?[Ll]ayers: /m);
+    },
+  );
 });
 
 describe('tables', () => {

@@ -65,6 +65,16 @@ describe('package.json', () => {
     expect([...imported].filter((name) => !peers.includes(name))).toEqual(Object.keys(manifest.dependencies).sort());
   });
 
+  // Who builds on QEMU installs no SDK of Amazon, and waits for none to load.
+  it('loads packages that are optional only where they are needed', async () => {
+    const sources = await readSources(['bin', 'src', 'drivers', 'recipes', 'cloudinit']);
+    const uses = sources.flatMap(({ path, imports }) => imports.map((one) => ({ path, ...one, name: packageOf(one.target) })));
+    const optional = Object.keys(manifest.peerDependencies ?? {});
+    const ofOptional = uses.filter(({ isOurs, name }) => !isOurs && optional.includes(name));
+    expect(ofOptional.filter(({ isType, isLazy }) => !isType && !isLazy)).toEqual([]);
+    expect(ofOptional.filter(({ isLazy, name }) => isLazy && name.startsWith('@aws-sdk/')).length).toBeGreaterThan(2);
+  });
+
   it('depends on nothing that needs a newer Node than it promises', () => {
     const [major = 0, minor = 0] = manifest.engines.node.match(/\d+/g)?.map(Number) ?? [];
     const tooNew = Object.entries(lock.packages)

@@ -1,22 +1,19 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { esxi } from '../../drivers/esxi/driver.ts';
-import type { Endpoint, LaunchRequest, SealedDisk } from '../../src/core/index.ts';
-import { collectGarbage } from '../../src/engine/gc.ts';
+import type { LaunchRequest } from '../../src/core/index.ts';
 import { findProgram } from '../../src/io/programs.ts';
-import { convert } from '../../src/io/qemu-img.ts';
 import { generateKeyPair } from '../../src/transport/keys.ts';
+import { collectAfterKill, greeting, hasWritten } from '../support/contract-guest.ts';
 import { packerBuildOnEsxi } from '../support/esxi/packer.ts';
 import { type EsxiRig, noRig, startEsxiRig } from '../support/esxi/rig.ts';
 import { filesBelow, processesWith } from '../support/leftovers.ts';
+import { privateLines } from '../support/private-lines.ts';
 import { testContext } from '../support/test-context.ts';
-import { hasTinyGuestWritten, TINY_GUEST_LINES, tinyGuestRequest } from '../support/tiny-guest.ts';
+import { TINY_GUEST_LINES, tinyGuestRequest } from '../support/tiny-guest.ts';
 import { describeDriver, greeted } from './describe-driver.ts';
 
 // None where it cannot be had.
@@ -48,6 +45,7 @@ function describeEsxi(rig: EsxiRig): void {
     hasAddress: false,
     momentMs: 250,
     remains: (buildId) => rig.named(buildId),
+    secrets: privateLines(rig.keyFile),
   });
 
   describe('ESXi', () => {
@@ -175,27 +173,13 @@ function describeEsxi(rig: EsxiRig): void {
 
     it('leaves after kill -9 what gc finds and removes', async () => {
       const build = `killed-${process.pid}`;
-      const script = fileURLToPath(new URL('../support/esxi/machine-process.ts', import.meta.url));
-      const child = spawn(process.execPath, ['--import', 'tsx', script, dir, build, JSON.stringify(given)], {
-        stdio: ['ignore', 'pipe', 'inherit'],
+      const said = await collectAfterKill(esxi, { dir, build, options: given }, (machine) => {
+        expect(qemuOf(machine)).toHaveLength(1);
       });
-      const ended = new Promise<unknown>((resolve) => child.once('close', (code, signal) => resolve(code ?? signal)));
-      try {
-        const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-        const { id } = JSON.parse((await lines.next()).value ?? '{}') as { readonly id: string };
-        child.kill('SIGKILL');
-        expect(await ended).toBe('SIGKILL');
-        expect(qemuOf({ id })).toHaveLength(1);
-        const { signal } = new AbortController();
-        const report = await collectGarbage({ stateHome: dir, drivers: [esxi], dryRun: false, signal });
-        expect(report.builds).toMatchObject([{ id: build, status: 'collected' }]);
-        expect(rig.named(build)).toEqual([]);
-        expect(qemuOf({ id })).toEqual([]);
-        expect(filesBelow(join(dir, 'work'))).toEqual([]);
-      } finally {
-        child.kill('SIGKILL');
-        await ended;
-      }
+      expect(said).toEqual([`${build} running`, `${build} collected`, `${build} clean`]);
+      expect(rig.named(build)).toEqual([]);
+      expect(processesWith(build)).toEqual([]);
+      expect(filesBelow(join(dir, 'work'))).toEqual([]);
     });
 
     it('finds what a datastore with a space in its name has', async () => {
@@ -238,26 +222,6 @@ function describeEsxi(rig: EsxiRig): void {
       expect(rig.named(context.buildId)).toEqual([]);
       expect(context.events.map((event) => JSON.stringify(event)).join()).not.toContain('PRIVATE KEY');
     });
-  });
-}
-
-async function hasWritten(disk: SealedDisk, dir: string): Promise<boolean> {
-  if (disk.kind !== 'file') return false;
-  const target = join(dir, 'sealed.img');
-  await convert({ source: disk, target, targetFormat: 'raw', signal: new AbortController().signal });
-  return hasTinyGuestWritten(await readFile(target));
-}
-
-/** What a server says first; nothing when it hangs up. */
-async function greeting({ host, port }: Endpoint): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host, port });
-    socket.on('data', (chunk: Buffer) => {
-      resolve(chunk.toString());
-      socket.destroy();
-    });
-    socket.once('error', reject);
-    socket.once('close', () => resolve(''));
   });
 }
 

@@ -1,20 +1,16 @@
-import { spawn } from 'node:child_process';
-import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
+import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { libvirt } from '../../drivers/libvirt/driver.ts';
-import type { Endpoint, LaunchRequest, SealedDisk } from '../../src/core/index.ts';
-import { collectGarbage } from '../../src/engine/gc.ts';
-import { convert } from '../../src/io/qemu-img.ts';
+import type { LaunchRequest } from '../../src/core/index.ts';
 import { generateKeyPair } from '../../src/transport/keys.ts';
+import { collectAfterKill, greeting, hasWritten } from '../support/contract-guest.ts';
 import { filesBelow, processesWith } from '../support/leftovers.ts';
 import { type LibvirtRig, noRig, startLibvirtRig } from '../support/libvirt/rig.ts';
+import { privateLines } from '../support/private-lines.ts';
 import { testContext } from '../support/test-context.ts';
-import { hasTinyGuestWritten, TINY_GUEST_LINES, tinyGuestRequest } from '../support/tiny-guest.ts';
+import { TINY_GUEST_LINES, tinyGuestRequest } from '../support/tiny-guest.ts';
 import { describeDriver, greeted } from './describe-driver.ts';
 
 // None where it cannot be had.
@@ -44,6 +40,7 @@ function describeLibvirt(rig: LibvirtRig): void {
     hasAddress: false,
     momentMs: 150,
     remains: (buildId) => rig.named(buildId),
+    secrets: privateLines(rig.options['keyFile'] ?? ''),
   });
 
   describe('libvirt', () => {
@@ -185,31 +182,14 @@ function describeLibvirt(rig: LibvirtRig): void {
     });
 
     it('leaves after kill -9 what gc finds and removes', async () => {
-      const script = fileURLToPath(new URL('../support/libvirt/machine-process.ts', import.meta.url));
       const build = `killed-${process.pid}`;
-      const child = spawn(process.execPath, ['--import', 'tsx', script, dir, build, JSON.stringify(rig.options)], {
-        detached: true,
-        stdio: ['ignore', 'pipe', 'inherit'],
-      });
-      const ended = new Promise<unknown>((resolve) => child.once('close', (code, signal) => resolve(code ?? signal)));
-      const gc = async () =>
-        collectGarbage({ stateHome: dir, drivers: [libvirt], dryRun: false, signal: new AbortController().signal });
-      try {
-        const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-        expect((await lines.next()).value).toContain('libvirt domain');
-        expect((await gc()).builds).toMatchObject([{ id: build, status: 'running' }]);
-        process.kill(-Number(child.pid), 'SIGKILL');
-        expect(await ended).toBe('SIGKILL');
+      const said = await collectAfterKill(libvirt, { dir, build, options: rig.options }, () => {
         expect(rig.named(build).length).toBeGreaterThan(3);
-        expect((await gc()).builds).toMatchObject([{ id: build, status: 'collected' }]);
-        expect(rig.named(build)).toEqual([]);
-        expect(processesWith(build)).toEqual([]);
-        expect(filesBelow(join(dir, 'work'))).toEqual([]);
-        expect((await gc()).builds).toMatchObject([{ id: build, status: 'clean' }]);
-      } finally {
-        child.kill('SIGKILL');
-        await ended;
-      }
+      });
+      expect(said).toEqual([`${build} running`, `${build} collected`, `${build} clean`]);
+      expect(rig.named(build)).toEqual([]);
+      expect(processesWith(build)).toEqual([]);
+      expect(filesBelow(join(dir, 'work'))).toEqual([]);
     });
 
     const stranger = generateKeyPair('stranger');
@@ -260,26 +240,6 @@ function describeLibvirt(rig: LibvirtRig): void {
       expect(rig.named(context.buildId)).toEqual([]);
       expect(context.events.map((event) => JSON.stringify(event)).join()).not.toContain('PRIVATE KEY');
     });
-  });
-}
-
-async function hasWritten(disk: SealedDisk, dir: string): Promise<boolean> {
-  if (disk.kind !== 'file') return false;
-  const target = join(dir, 'sealed.img');
-  await convert({ source: disk, target, targetFormat: 'raw', signal: new AbortController().signal });
-  return hasTinyGuestWritten(await readFile(target));
-}
-
-/** What a server says first; nothing when it hangs up. */
-async function greeting({ host, port }: Endpoint): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host, port });
-    socket.on('data', (chunk: Buffer) => {
-      resolve(chunk.toString());
-      socket.destroy();
-    });
-    socket.once('error', reject);
-    socket.once('close', () => resolve(''));
   });
 }
 

@@ -1,16 +1,17 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
 import { vmware } from '../../drivers/vmware/driver.ts';
-import type { SealedDisk } from '../../src/core/index.ts';
-import { convert } from '../../src/io/qemu-img.ts';
+import { run } from '../../src/io/process.ts';
+import { collectAfterKill, hasWritten } from '../support/contract-guest.ts';
 import { filesBelow, processesWith } from '../support/leftovers.ts';
 import { testContext } from '../support/test-context.ts';
-import { hasTinyGuestWritten, TINY_GUEST_LINES, tinyGuestRequest } from '../support/tiny-guest.ts';
+import { TINY_GUEST_LINES, tinyGuestRequest } from '../support/tiny-guest.ts';
 import { noVmwareRig, startVmwareRig, type VmwareRig } from '../support/vmware/rig.ts';
-import { describeDriver } from './describe-driver.ts';
+import { describeDriver, greeted } from './describe-driver.ts';
 
 // None where it cannot be had.
 const dir = await mkdtemp(join(tmpdir(), 'kib-vmware-'));
@@ -66,7 +67,7 @@ function describeVmware(rig: VmwareRig): void {
       [{ vmrun: '/no/such/vmrun' }, {}, 'KIB_VMRUN_MISSING', 'found none at /no/such/vmrun'],
       [{ network: 'bridged' }, {}, 'KIB_VMRUN', 'vmrun start failed: The network of ethernet0 (bridged) is not available.'],
       [{ vmx: { firmware: 'coreboot' } }, {}, 'KIB_VMRUN', "Module 'FirmwareManager' power on failed."],
-      [{}, { diskBytes: 512 }, 'KIB_DRIVER_CANNOT', 'the base is larger than the disk'],
+      [{}, { diskBytes: 512 }, 'KIB_DRIVER_CANNOT', 'but the base already has 1.0 MiB'],
     ] as const;
 
     it.for(failures)('fail with %o %o as %s: %s', async ([change, machine, code, message]) => {
@@ -78,6 +79,114 @@ function describeVmware(rig: VmwareRig): void {
       expect(context.journal.held).toEqual([]);
       expect(filesBelow(context.dirs.work)).toEqual([]);
       expect(processesWith(context.buildId)).toEqual([]);
+    });
+
+    it('leaves after kill -9 what gc finds and removes', async () => {
+      const folder = await mkdtemp(join(dir, 'killed-'));
+      const build = `killed-${process.pid}`;
+      const said = await collectAfterKill(vmware, { dir: folder, build, options: given }, () => {
+        expect(machinesOf(rig, build)).toHaveLength(1);
+      });
+      expect(said).toEqual([`${build} running`, `${build} collected`, `${build} clean`]);
+      expect(machinesOf(rig, build)).toEqual([]);
+      expect(filesBelow(join(folder, 'work'))).toEqual([]);
+    });
+  });
+
+  describe('VMware keeps a machine', () => {
+    const SEED = { 'user-data': '#cloud-config\nhostname: tried\n', 'meta-data': 'instance-id: try-1\n' };
+
+    async function kept(
+      change: Readonly<Record<string, string>>,
+      meanwhile: (keepIn: string) => Promise<unknown> = async () => {},
+    ) {
+      const context = await testContext();
+      const folder = await mkdtemp(join(dir, 'kept-'));
+      const keepIn = join(folder, 'vm');
+      const cloudinit = join(folder, 'cloudinit');
+      await mkdir(cloudinit);
+      for (const [name, text] of Object.entries(SEED)) await writeFile(join(cloudinit, name), text);
+      const chosen = vmware.options.parse({ ...given, keepIn, ...change, ...('cloudinit' in change ? { cloudinit } : {}) });
+      const machine = await vmware.launch(await tinyGuestRequest(join(folder, 'guest.img')), chosen, context);
+      await greeted(machine, TINY_GUEST_LINES[1]);
+      const stopped = await machine.shutdown({ graceMs: 20_000, signal: context.signal });
+      await meanwhile(keepIn);
+      try {
+        await stopped.seal();
+      } finally {
+        await stopped[Symbol.asyncDispose]();
+        await context[Symbol.asyncDispose]();
+        expect(context.journal.held).toEqual([]);
+      }
+      const names = filesBelow(keepIn);
+      const vmx = names.find((name) => name.endsWith('.vmx')) ?? '';
+      return { folder, keepIn, chosen, names, vmx: join(keepIn, vmx), settings: await readFile(join(keepIn, vmx), 'utf8') };
+    }
+
+    it('without anything of the build, which starts by hand', async () => {
+      const { names, vmx, settings } = await kept({});
+      expect(names.map((name) => name.replace(/^kib-.*(?=\.vmx$)/, '')).sort()).toEqual(['.vmx', 'disk.vmdk']);
+      expect(settings).not.toMatch(/guestinfo|seed\.iso|serial0|generatedAddress/);
+      const { signal } = new AbortController();
+      await run(rig.vmrun, ['-T', 'ws', 'start', vmx, 'nogui'], { signal });
+      expect((await run(rig.vmrun, ['-T', 'ws', 'list'], { signal })).stdout).toContain(vmx);
+      await run(rig.vmrun, ['-T', 'ws', 'stop', vmx, 'hard'], { signal });
+    });
+
+    it('with user data to try it with, on a CD-ROM', async () => {
+      const { names, keepIn, settings } = await kept({ cloudinit: '' });
+      expect(names).toContain('seed.iso');
+      expect(settings).toContain('sata1:0.fileName = "seed.iso"');
+      const { stdout } = await run('isoinfo', ['-R', '-x', '/user-data', '-i', join(keepIn, 'seed.iso')], {
+        signal: new AbortController().signal,
+      });
+      expect(stdout).toBe(SEED['user-data']);
+    });
+
+    it('with user data to try it with, by guestinfo', async () => {
+      const { names, settings } = await kept({ cloudinit: '', seed: 'guestinfo' });
+      expect(names).not.toContain('seed.iso');
+      const [, value = ''] = /^guestinfo\.userdata = "(.*)"$/m.exec(settings) ?? [];
+      expect(gunzipSync(Buffer.from(value, 'base64')).toString()).toBe(SEED['user-data']);
+    });
+
+    it('once, and never in the place of anything that is there', async () => {
+      const { folder, chosen } = await kept({});
+      await using context = await testContext();
+      const request = await tinyGuestRequest(join(folder, 'guest.img'));
+      await expect(vmware.launch(request, chosen, context)).rejects.toMatchObject({ code: 'KIB_OUTPUT_EXISTS' });
+      // Somebody else’s comes while the machine runs.
+      const seen: string[] = [];
+      const late = kept({}, async (keepIn) => {
+        seen.push(keepIn);
+        await mkdir(keepIn);
+        await writeFile(join(keepIn, 'mine'), 'mine');
+      });
+      await expect(late).rejects.toMatchObject({ code: 'KIB_OUTPUT_EXISTS' });
+      const [keepIn = ''] = seen;
+      expect(filesBelow(dirname(keepIn)).filter((path) => path.startsWith('vm'))).toEqual(['vm', 'vm/mine']);
+    });
+
+    it('or says that the disk it goes to is full', async () => {
+      const full = await mkdtemp(join(dir, 'full-'));
+      const { signal } = new AbortController();
+      await run('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', full], { signal });
+      try {
+        await expect(kept({ keepIn: join(full, 'vm') })).rejects.toMatchObject({ code: 'KIB_DISK_FULL' });
+        expect(filesBelow(full)).toEqual([]);
+      } finally {
+        await run('umount', [full], { signal });
+      }
+    });
+
+    it('not without the user data it was promised, and says so before it boots', async () => {
+      await using context = await testContext();
+      const wrong = vmware.options.parse({ ...given, keepIn: join(dir, 'never'), cloudinit: join(dir, 'nowhere') });
+      const launching = vmware.launch(await tinyGuestRequest(join(dir, 'guest.img')), wrong, context);
+      await expect(launching).rejects.toMatchObject({ code: 'KIB_HOST_PERMISSION' });
+      expect(vmware.validate?.((await tinyGuestRequest(join(dir, 'guest.img'))).machine, { ...options, cloudinit: 'x' })).toEqual(
+        [{ path: 'cloudinit', message: 'is for the machine that is kept: give keepIn too' }],
+      );
     });
   });
 }
@@ -96,11 +205,4 @@ function machinesOf({ state }: VmwareRig, text: string): readonly { readonly vmx
       return [];
     }
   });
-}
-
-async function hasWritten(disk: SealedDisk, folder: string): Promise<boolean> {
-  if (disk.kind !== 'file') return false;
-  const target = join(folder, 'sealed.img');
-  await convert({ source: disk, target, targetFormat: 'raw', signal: new AbortController().signal });
-  return hasTinyGuestWritten(await readFile(target));
 }

@@ -4,18 +4,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { recipes } from '../../recipes/index.ts';
-import { type BuildEvent, isKibError, type PlannedAction, raw, sh } from '../../src/core/index.ts';
+import { isKibError, type PlannedAction, raw, sh } from '../../src/core/index.ts';
 import { waitForGuest } from '../../src/engine/boot-wait.ts';
 import { executeActions } from '../../src/engine/execute.ts';
 import type { Guest } from '../../src/engine/guest.ts';
-import type { BuildResult } from '../../src/engine/request.ts';
 import { dnf } from '../../src/plan/dnf.ts';
 import { launch, SHARED_CACHE } from '../support/boot-base.ts';
+import { type BuildRun, layersOf, linesOf, runBuild, told } from '../support/build-run.ts';
+import { type FolderServer, serveFolder } from '../support/folder-server.ts';
 import { isLeftOut } from '../support/long.ts';
-import { kib, startKib } from '../support/program.ts';
+import { kib } from '../support/program.ts';
 import { rpmShapedBase } from '../support/rpm/base.ts';
 import { makeRpmSigner, RPM_TOOLS, type RpmSigner } from '../support/rpm/repository.ts';
-import { type RpmServer, serveRpms } from '../support/rpm/server.ts';
 import { type TestContext, testContext } from '../support/test-context.ts';
 
 const missing = RPM_TOOLS.filter((name) => !existsSync(join('/usr/bin', name)));
@@ -29,21 +29,13 @@ const WITHOUT = recipes
 /** grubby(8) as far as it says what boots next: what a kernel package wrote, as those of Enterprise Linux do by their scripts. */
 const GRUBBY = '#!/bin/sh\ncat /boot/default-kernel 2>/dev/null || echo "/boot/vmlinuz-$(uname -r)"';
 
-interface Run {
-  readonly status: number | string;
-  readonly stderr: string;
-  readonly events: readonly BuildEvent[];
-  readonly ms: number;
-  readonly result: BuildResult | undefined;
-}
-
 /** Debian with dnf and packages of our own: what is tested is the path through dnf, not Enterprise Linux. */
 describe.skipIf(missing.length > 0 || isLeftOut('the dnf path in a guest'))('the dnf path in a guest', () => {
   let scratch: string;
   let base: string;
   let signer: RpmSigner;
   let stranger: RpmSigner;
-  let server: RpmServer;
+  let server: FolderServer;
 
   beforeAll(async () => {
     scratch = await mkdtemp(join(tmpdir(), 'kib-dnf-'));
@@ -65,7 +57,7 @@ describe.skipIf(missing.length > 0 || isLeftOut('the dnf path in a guest'))('the
       { name: 'kubelet', version: '1.36.2', requires: ['conntrack-tools'] },
     ]);
     await stranger.build(join(scratch, 'rpms', 'foreign'), [{ name: 'foreign', version: '1' }]);
-    server = await serveRpms(join(scratch, 'rpms'));
+    server = await serveFolder(join(scratch, 'rpms'));
     await using context = await testContext({ cache: SHARED_CACHE });
     base = await rpmShapedBase(server.url, join(scratch, 'base'), signer.key, context);
   }, 900_000);
@@ -88,7 +80,7 @@ describe.skipIf(missing.length > 0 || isLeftOut('the dnf path in a guest'))('the
     setup: unknown,
     more: readonly string[] = [],
     { from = { path: base, format: 'raw' }, output = 'output' } = {},
-  ): Promise<Run> {
+  ): Promise<BuildRun> {
     const image = join(scratch, `${name}.json`);
     const wish = {
       image: 'rocky9',
@@ -101,30 +93,14 @@ describe.skipIf(missing.length > 0 || isLeftOut('the dnf path in a guest'))('the
       recipes: { setup },
     };
     await writeFile(image, JSON.stringify(wish));
-    const start = Date.now();
-    const run = startKib(['build', image, '--output-dir', join(scratch, output), ...more], env());
-    const { status, stderr } = await run.ended;
-    const last = run.events.at(-1) as unknown as { readonly result?: BuildResult } | undefined;
-    return { status, stderr, events: run.events, ms: Date.now() - start, result: last?.result };
+    return runBuild([image, '--output-dir', join(scratch, output), ...more], env());
   }
 
-  const layersOf = ({ events }: Run) => {
-    const names = new Map<number, string>();
-    const statuses: string[] = [];
-    for (const event of events) {
-      if (event.type === 'span.start' && event.kind === 'layer') names.set(event.span, event.name);
-      const name = names.get(event.span);
-      if (event.type === 'span.end' && name !== undefined) statuses.push(`${name} ${event.status}`);
-    }
-    return statuses;
-  };
-  const lines = ({ events }: Run) => events.flatMap((event) => (event.type === 'log' ? [event.line] : []));
-  const notes = ({ events }: Run) => events.flatMap((event) => (event.type === 'span.note' ? [event.text] : []));
-  const statusOf = ({ events }: Run, title: string) => {
+  const notes = ({ events }: BuildRun) => events.flatMap((event) => (event.type === 'span.note' ? [event.text] : []));
+  const statusOf = ({ events }: BuildRun, title: string) => {
     const start = events.find((event) => event.type === 'span.start' && event.name === title);
     return events.find((event) => event.type === 'span.end' && event.span === start?.span);
   };
-  const told = (run: Run) => `${run.stderr}\n${lines(run).slice(-40).join('\n')}`;
 
   const extra = () => ({
     name: 'extra',
@@ -167,7 +143,7 @@ describe.skipIf(missing.length > 0 || isLeftOut('the dnf path in a guest'))('the
     const from = { path: join(scratch, 'output', 'plain', 'plain.qcow2'), format: 'qcow2' };
     const run = await build('upgraded', { upgrade: 'all' }, ['--no-verify'], { from });
     expect(run.status, told(run)).toBe(0);
-    const log = lines(run).join('\n');
+    const log = linesOf(run).join('\n');
     expect(log).toMatch(/conntrack-tools\s.*1\.4\.8/);
     expect(log).not.toMatch(/Upgrad\w+\s*:?\s*(jq|kubelet)/);
     expect(statusOf(run, 'reboot into the new kernel')).toMatchObject({ status: 'ok' });

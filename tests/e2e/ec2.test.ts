@@ -86,6 +86,25 @@ describe.skipIf(lacks !== undefined || isLeftOut('a whole build on the EC2 rig')
       expect(blocks).toBeGreaterThan(100);
     });
 
+    it('copies an AMI of the Marketplace to one without its product code', async () => {
+      const source = aws.region().images.get(ami);
+      Object.assign(source ?? {}, { productCodes: ['aw0evgkw8e5c1q413zgy5pjce'] });
+      const started = Date.now();
+      const where = ['--region', 'eu-central-1', '--endpoint', aws.endpoint, '--allow-from', '127.0.0.0/8'];
+      const pace = ['--poll-seconds', '1', '--slowness', '8', '--name', 'stripped'];
+      const made = await kib(['ec2', 'strip-product-code', ami, ...where, ...pace, '--json']);
+      console.log(`strip-product-code on the EC2 rig: ${Math.round((Date.now() - started) / 1000)} s`);
+      expect(made.status, made.stderr).toBe(0);
+      const [image] = JSON.parse(made.stdout) as readonly RemoteImage[];
+      const stripped = aws.region().images.get(image?.id ?? '');
+      expect(stripped).toMatchObject({ productCodes: [], gib: source?.gib, bootMode: source?.bootMode });
+      // Both AMIs with their snapshots are all that is left.
+      expect(aws.leftovers()).toHaveLength(4);
+      expect(made.stdout + made.stderr).not.toContain('PRIVATE KEY');
+      ami = stripped?.id ?? '';
+    });
+
+    // The base is the copy: only if that is whole does any of this work.
     it('makes an AMI that boots, and a copy of it', async () => {
       const image = join(dir, 'image.yaml');
       await writeFile(
@@ -121,13 +140,13 @@ provision:
       };
       expect(manifest.verified).toBe(true);
       expect(manifest.images.map(({ location }) => location)).toEqual(['eu-central-1', 'us-east-1']);
-      // The build's machine, and the verdict's.
-      expect(hypervisor.started).toBe(2);
+      // The helper, the build's machine, and the verdict's.
+      expect(hypervisor.started).toBe(3);
       const ours = [...aws.region().images.values()].filter(({ owner }) => owner === ACCOUNT);
-      expect(ours.map(({ id }) => id)).toEqual([ami, manifest.images[0]?.id]);
-      expect(ours[1]?.permissions).toEqual([{ UserId: '222233334444' }]);
-      // Base, AMI and copy with a snapshot each are all that is left.
-      expect(aws.leftovers()).toHaveLength(6);
+      expect(ours.map(({ id }) => id)).toEqual([expect.any(String), ami, manifest.images[0]?.id]);
+      expect(ours[2]?.permissions).toEqual([{ UserId: '222233334444' }]);
+      // Both bases, AMI and copy with a snapshot each are all that is left.
+      expect(aws.leftovers()).toHaveLength(8);
       expect(processesWith(dir)).toEqual([]);
       const said = built.stdout + built.stderr + JSON.stringify(aws.calls.map(({ query }) => query));
       expect(built.stdout + built.stderr).not.toContain('PRIVATE KEY');

@@ -2,21 +2,12 @@ import { mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat, writeFile } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { BuildEvent } from '../../src/core/index.ts';
-import type { BuildResult } from '../../src/engine/request.ts';
 import { SHARED_CACHE, testBase } from '../support/boot-base.ts';
+import { type BuildRun, layersOf, runBuild } from '../support/build-run.ts';
 import { diffTrees, readImage } from '../support/image-tree.ts';
 import { isLeftOut } from '../support/long.ts';
-import { kib, startKib } from '../support/program.ts';
+import { kib } from '../support/program.ts';
 import { testContext } from '../support/test-context.ts';
-
-interface Run {
-  readonly status: number | string;
-  readonly stderr: string;
-  readonly events: readonly BuildEvent[];
-  readonly ms: number;
-  readonly result: BuildResult | undefined;
-}
 
 describe.skipIf(isLeftOut('layers of a real guest'))('layers of a real guest', () => {
   let scratch: string;
@@ -55,27 +46,13 @@ ${steps}`,
     return path;
   }
 
-  async function build(image: string, output: string, ...more: readonly string[]): Promise<Run> {
-    const start = Date.now();
-    const run = startKib(['build', image, '--output-dir', join(scratch, output), ...more], env());
-    const { status, stderr } = await run.ended;
-    const last = run.events.at(-1) as unknown as { readonly result?: BuildResult } | undefined;
-    return { status, stderr, events: run.events, ms: Date.now() - start, result: last?.result };
+  async function build(image: string, output: string, ...more: readonly string[]): Promise<BuildRun> {
+    return runBuild([image, '--output-dir', join(scratch, output), ...more], env());
   }
 
-  const layersOf = ({ events }: Run) => {
-    const names = new Map<number, string>();
-    const statuses: string[] = [];
-    for (const event of events) {
-      if (event.type === 'span.start' && event.kind === 'layer') names.set(event.span, event.name);
-      const name = names.get(event.span);
-      if (event.type === 'span.end' && name !== undefined) statuses.push(`${name} ${event.status}`);
-    }
-    return statuses;
-  };
-  const spans = ({ events }: Run) => events.flatMap((event) => (event.type === 'span.start' ? [event.name] : []));
-  const warnings = ({ events }: Run) => events.flatMap((event) => (event.type === 'warning' ? [event] : []));
-  const told = (run: Run) => `${run.stderr}\n${JSON.stringify(run.events.filter(({ type }) => type !== 'log').slice(-20))}`;
+  const spans = ({ events }: BuildRun) => events.flatMap((event) => (event.type === 'span.start' ? [event.name] : []));
+  const warnings = ({ events }: BuildRun) => events.flatMap((event) => (event.type === 'warning' ? [event] : []));
+  const told = (run: BuildRun) => `${run.stderr}\n${JSON.stringify(run.events.filter(({ type }) => type !== 'log').slice(-20))}`;
 
   it('a failed build is gone on with where it failed, and the image is the one that a cold build makes', async () => {
     const failing = await build(await imageFile(['echo one > /etc/marker', 'exit 3']), 'output', '--no-verify');

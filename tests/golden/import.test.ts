@@ -13,9 +13,13 @@ import { expectGolden } from '../support/golden.ts';
  */
 const CASES: Readonly<Record<string, readonly string[]>> = {
   'custom-steps-hcl': ['node.pkr.hcl'],
+  'esx-variables': ['ubuntu-2204.json', 'esx.json'],
+  'kubevirt-json': ['packer.json'],
   'qemu-json': ['packer.json'],
   'rocky-hcl': ['image.pkr.hcl'],
   'vmware-json': ['packer.json'],
+  'vsphere-variables': ['ubuntu-2404.json', 'vsphere.json'],
+  'wardroom-json': ['packer.json', 'base-images-us-east-1.json'],
   variables: ['site.json', 'more.pkrvars.hcl'],
 };
 

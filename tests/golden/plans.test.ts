@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { catalog } from '../../src/catalog/index.ts';
@@ -34,6 +34,9 @@ const KUBERNETES: Readonly<Record<string, string>> = {
 /** Whose plans are kept as JSON too; all others differ in what the text shows. */
 const AS_JSON = ['debian13', 'rocky10'];
 
+/** Those that every system has a plan for, or a reason why it has none. */
+const DRIVERS = ['qemu', 'libvirt', 'vmware', 'vsphere', 'esxi', 'ec2'];
+
 const { drivers } = await loadRegistry();
 const [first, ...others] = drivers;
 
@@ -62,6 +65,10 @@ function comparable(text: string): string {
 }
 
 describe('plans', () => {
+  it('are of every driver', () => {
+    expect(drivers.map(({ name }) => name)).toEqual(DRIVERS);
+  });
+
   if (first === undefined) throw new Error('there is no driver');
   it.each(catalog.map(({ id }) => [id]))('%s on every driver, whole for the first and what differs for the others', (id) => {
     const text = textFor(id, first);
@@ -75,6 +82,12 @@ describe('plans', () => {
 
   it.each(AS_JSON)('%s as JSON', (id) => {
     expectGolden(`plans/${id}.json`, `${JSON.stringify(planFor(id, first), undefined, 2)}\n`);
+  });
+
+  it.each(catalog.map(({ id }) => [id]))('%s names every driver once', (id) => {
+    const text = readFileSync(fileURLToPath(new URL(`plans/${id}.txt`, import.meta.url)), 'utf8');
+    const named = [...text.matchAll(/^(?:=== with )?driver (\S+)$/gm)].map((match) => match[1]);
+    expect(named).toEqual(DRIVERS);
   });
 
   it('has no plan of an operating system that is gone', () => {

@@ -2,7 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { recipes } from '../../recipes/index.ts';
-import { type Format, kubernetesSchema, type Recipe, type RecipeContext } from '../../src/core/index.ts';
+import { catalog } from '../../src/catalog/index.ts';
+import { type Format, kubernetesSchema, type OsDefinition, type Recipe, type RecipeContext } from '../../src/core/index.ts';
 import { lower } from '../../src/plan/lower.ts';
 import { downloadsOf } from '../../src/plan/requirements.ts';
 import { expectGolden } from '../support/golden.ts';
@@ -77,9 +78,31 @@ function read(name: string, file: string) {
   return { given, ...answer(recipe, given) };
 }
 
+/** Systems that recipes tell apart, as image-builder does. */
+const FAMILIES: Readonly<Record<string, (os: OsDefinition) => boolean>> = {
+  Debian: ({ distribution }) => distribution === 'debian',
+  Ubuntu: ({ distribution }) => distribution === 'ubuntu',
+  'Enterprise Linux': ({ family, distribution }) => family === 'rhel' && distribution !== 'amzn',
+  'Amazon Linux': ({ distribution }) => distribution === 'amzn',
+  'Photon OS': ({ family }) => family === 'photon',
+};
+
 describe('recipes', () => {
   it('have golden cases, and no case is of a recipe that is gone', () => {
     expect(readdirSync(folder).sort()).toEqual(recipes.map(({ name }) => name).sort());
+  });
+
+  it.each(Object.entries(FAMILIES))('have a case of %s, each of them', (_family, isOf) => {
+    const seen = new Set(cases.filter(([name, file]) => isOf(osOf(read(name, file).given.context.os))).map(([name]) => name));
+    expect(recipes.map(({ name }) => name).filter((name) => !seen.has(name))).toEqual([]);
+  });
+
+  it('count every system of the catalog in', () => {
+    expect(catalog.filter((os) => Object.values(FAMILIES).filter((isOf) => isOf(os)).length !== 1)).toEqual([]);
+  });
+
+  it.each(cases)('%s/%s is called refused when there is a problem, and not otherwise', (name, file) => {
+    expect(file.startsWith('refused')).toBe(read(name, file).problems.length > 0);
   });
 
   it.each(cases)('%s/%s', (name, file) => {

@@ -2,11 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { ec2 } from '../../drivers/ec2/driver.ts';
 import { images } from '../../drivers/ec2/images.ts';
 import type { Ec2Options } from '../../drivers/ec2/options.ts';
+import { stripProductCode } from '../../drivers/ec2/strip.ts';
 import type { RemoteImage } from '../../src/core/index.ts';
 import { FakeAws } from '../support/ec2/fake.ts';
 import { modelProblems, type ServiceModel } from '../support/ec2/model.ts';
 import { pythonAws, serviceModel, startMoto } from '../support/ec2/python.ts';
 import { fakeOptions, launchRequest, MACHINE, subjectOf, useFakeCredentials } from '../support/ec2/rig.ts';
+import { heardTools } from '../support/ec2/strip.ts';
 import { type TestContext, testContext } from '../support/test-context.ts';
 
 useFakeCredentials();
@@ -41,6 +43,9 @@ describe.skipIf(here === undefined)(`what others say of our EC2${typeof python =
     const [published] = await build(ami, plain, context);
     if (published === undefined) throw new Error('there is no image');
     await images.remove(published, plain, context);
+    const marketplace = aws.addImage({ name: 'product', productCodes: ['aw0evgkw8e5c1q413zgy5pjce'] });
+    const stripped = fakeOptions(aws, { ami: { name: 'stripped' } });
+    expect(await stripProductCode({ ami: marketplace, options: stripped }, heardTools(), context)).toHaveLength(1);
     await ec2.doctor(rich, MACHINE, context.signal);
     const source = { kind: 'ami', ami: { owner: '136693071363', name: 'ba*' } } as const;
     expect((await images.findBase(source, MACHINE, rich, context)).id).toBe(ami);

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { convert } from '../../src/io/qemu-img.ts';
@@ -32,6 +32,16 @@ describe('the packed package in an empty folder', () => {
     const plan = user.run('npx', ['kib-native', 'plan', 'rocky10', '--driver', 'qemu']);
     expect(plan).toContain('qemu-system-x86_64');
     expect(plan).toMatch(/rockylinux\.org\/\S+\.qcow2/);
+  });
+
+  it('plans for EC2 without Amazon’s SDK, and names it when somebody needs it', () => {
+    expect(existsSync(join(user.folder, 'node_modules/@aws-sdk'))).toBe(false);
+    writeFileSync(join(user.folder, 'ec2.yaml'), 'image: ubuntu2404\ndriver: { name: ec2, region: eu-central-1 }\n');
+    expect(user.run('npx', ['kib-native', 'list', 'drivers'])).toContain('ec2');
+    expect(user.run('npx', ['kib-native', 'plan', 'ec2.yaml'])).toContain('ec2:RunInstances');
+    writeFileSync(join(user.folder, 'disk.raw'), Buffer.alloc(1024 * 1024));
+    const publish = ['kib-native', 'publish', 'ami', 'disk.raw', '--region', 'eu-central-1', '--name', 'base'];
+    expect(() => user.run('npx', publish)).toThrow(/KIB_EC2_SDK[^]*npm install @aws-sdk/);
   });
 
   it('exports every subpath it promises', () => {

@@ -21,8 +21,8 @@ import { startSshServer, type TestSshServer } from './ssh-server.ts';
 const GUEST_PROGRAMS = {
   'cloud-init': `echo '{"status": "done", "errors": []}'`,
   systemctl: 'exit 0',
-  // A guest that is continued gets its clock set; this host must keep its own.
-  date: 'exit 0',
+  // A guest that is continued gets its clock set; this host must keep its own. Says beside itself what it was asked.
+  date: String.raw`printf '%s\n' "$*" >"$0.asked"`,
   'dpkg-query': String.raw`printf 'zlib1g\t1:1.3\tamd64\nbase-files\t13.1\tamd64\n'`,
 };
 

@@ -15,6 +15,7 @@ import {
   type Recipe,
   sh,
   sha256,
+  systemClock,
 } from '../../src/core/index.ts';
 import { readJournal } from '../../src/engine/journal.ts';
 import type { BuildRequest, BuildResult } from '../../src/engine/request.ts';
@@ -162,7 +163,11 @@ export async function house(options: HouseOptions = {}): Promise<House> {
         step(event.type);
       });
       onStart?.(handle);
-      const end = await atLeisure(time, Promise.allSettled([handle.result]));
+      const end = await atLeisure(
+        time,
+        Promise.allSettled([handle.result]),
+        () => steps.filter((what) => !what.startsWith('sleep')).length,
+      );
       const [settled] = end;
       return {
         id: handle.id,
@@ -178,16 +183,20 @@ export async function house(options: HouseOptions = {}): Promise<House> {
   };
 }
 
-/** Waits for work that does real I/O, moving the clock a little now and then so that its pauses end; faster when that does not help. */
-async function atLeisure<T>(time: FakeClock, work: Promise<T>): Promise<T> {
+/** How long nothing may happen before its pauses are taken for long ones; real programs on a busy machine answer sooner. */
+const STALL_MS = 3000;
+
+/** Waits for work that does real I/O, moving the clock a little now and then so that its pauses end; faster once nothing happens any more. */
+async function atLeisure<T>(time: FakeClock, work: Promise<T>, progress: () => number): Promise<T> {
   const state = { isDone: false };
-  const start = time.now();
   const finished = work.finally(() => {
     state.isDone = true;
   });
+  let last = { progress: progress(), at: systemClock.now() };
   while (!state.isDone) {
     await realDelay(2);
-    await time.advance(time.now() - start > 2000 ? 1000 : 5);
+    if (progress() !== last.progress) last = { progress: progress(), at: systemClock.now() };
+    await time.advance(systemClock.now() - last.at > STALL_MS ? 1000 : 5);
   }
   return finished;
 }

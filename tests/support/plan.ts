@@ -66,7 +66,7 @@ function baseFor(os: OsDefinition, arch: Arch, { capabilities: { bases = LOCAL_B
   if (offered !== undefined) return offered;
   return bases.includes('file')
     ? { kind: 'file', path: `/images/${os.id}.qcow2`, format: 'qcow2' }
-    : { kind: 'template', name: os.id };
+    : { kind: 'ami', ami: { id: 'ami-0123456789abcdef0' } };
 }
 
 /** What `base: latest` means for a system on amd64. */

@@ -39,8 +39,12 @@ export function kibWithin(
   });
 }
 
-/** Starts the compiled program with `--json` and reads its events as they come. */
-export function startKib(args: readonly string[], env: Readonly<Record<string, string>> = {}): CliRun {
+/** Starts the compiled program with `--json` and reads its events as they come; `onEvent` is told of each. */
+export function startKib(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  onEvent: (event: BuildEvent) => void = () => {},
+): CliRun {
   const child = spawn(process.execPath, [program, ...args, '--json'], {
     cwd: root,
     env: { ...process.env, ...env },
@@ -61,6 +65,7 @@ export function startKib(args: readonly string[], env: Readonly<Record<string, s
     if (!line.startsWith('{"v":')) return;
     const event = JSON.parse(line) as BuildEvent;
     events.push(event);
+    onEvent(event);
     for (const entry of waiting) {
       if (!entry.wanted(event)) continue;
       waiting.delete(entry);

@@ -17,6 +17,8 @@ export interface Import {
   readonly isOurs: boolean;
   /** Gone after compilation. */
   readonly isType: boolean;
+  /** Loaded when the code comes to it: `import('…')`. */
+  readonly isLazy: boolean;
 }
 
 /** Every TypeScript file below these folders of the repository. */
@@ -46,7 +48,12 @@ function importsOf(path: string, text: string): readonly Import[] {
   return [...text.matchAll(IMPORT)].map(([, type, fixed, bare, dynamic]) => {
     const name = fixed ?? bare ?? dynamic ?? '';
     const isOurs = name.startsWith('.');
-    return { target: isOurs ? join(dirname(path), name) : name, isOurs, isType: type !== undefined };
+    return {
+      target: isOurs ? join(dirname(path), name) : name,
+      isOurs,
+      isType: type !== undefined,
+      isLazy: dynamic !== undefined,
+    };
   });
 }
 

@@ -7,6 +7,7 @@ journalctl --relinquish-var
 apt-get clean
 rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/debconf/*-old /var/lib/dpkg/*-old
 rm -rf /var/lib/dhcp/* /etc/netplan/*cloud-init* /etc/network/interfaces.d/*cloud-init* /etc/systemd/network/*cloud-init*
+if [ -f /etc/resolv.conf ] && [ ! -L /etc/resolv.conf ]; then : >/etc/resolv.conf; fi
 cloud-init clean --logs --seed
 rm -rf /var/lib/cloud
 rm -f /etc/ssh/sshd_config.d/50-cloud-init.conf
@@ -24,7 +25,7 @@ find /var/log -type f -exec truncate --size=0 '{}' +
 rm -f /var/lib/dbus/machine-id
 : >/etc/hostname
 sed -i '/^127\.0\.1\.1[[:space:]]/d' /etc/hosts
-rm -f /var/lib/systemd/random-seed /var/lib/systemd/credential.secret
+rm -f /var/lib/systemd/random-seed /var/lib/systemd/credential.secret /var/cache/ldconfig/aux-cache
 find /tmp /var/tmp -xdev -mindepth 1 -delete 2>/dev/null || :
 rm -f /etc/ssh/ssh_host_*
 sync

@@ -1,10 +1,9 @@
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { amiOptionsSchema, placeSchema } from '../../aws/options.ts';
-import { type Arch, type ConfigIssue, configError, type RemoteImage, systemClock } from '../../core/index.ts';
-import { networkFromEnv } from '../../io/network.ts';
+import { type Arch, type ConfigIssue, configError, type RemoteImage } from '../../core/index.ts';
 import type { Cli } from '../cli.ts';
-import { cacheHome, stateHome, wantsColour } from '../io.ts';
+import { runWork } from '../run-work.ts';
 
 interface PublishOptions {
   readonly region: string;
@@ -72,36 +71,13 @@ export function publishCommand(cli: Cli): Command {
 
 async function publishAmi(cli: Cli, source: string, options: PublishOptions): Promise<void> {
   const request = requestOf(source, cli, options);
-  const [{ publishDisk }, { startWork }, { createUi }] = await Promise.all([
-    import('../../publish/ami.ts'),
-    import('../../engine/start-build.ts'),
-    import('../../ui/index.ts'),
-  ]);
-  const { io } = cli;
-  const surroundings = {
-    image: { name: 'publish-ami' },
-    stateHome: stateHome(io.env),
-    cacheHome: cacheHome(io.env),
-    network: networkFromEnv(io.env),
-  };
-  const work = startWork(surroundings, (context) => publishDisk(request, context), io.signal);
-  const ui = createUi({
-    mode: io.stderr.isTTY === true && io.env['TERM'] !== 'dumb' ? 'tty' : 'plain',
-    stdout: io.stdout,
-    stderr: io.stderr,
-    verbose: false,
-    columns: () => io.stderr.columns ?? 80,
-    rows: () => io.stderr.rows ?? 24,
-    colour: wantsColour(io.env, io.stderr),
-    clock: systemClock,
-  });
-  work.subscribe((event) => ui.read(event));
-  let images: readonly RemoteImage[];
-  try {
-    images = await work.result;
-  } finally {
-    ui.close();
-  }
+  const { publishDisk } = await import('../../publish/ami.ts');
+  const images = await runWork(cli, 'publish-ami', (context) => publishDisk(request, context));
+  printImages(cli, images, options);
+}
+
+/** One line per image, or all as JSON. */
+export function printImages(cli: Cli, images: readonly RemoteImage[], options: { readonly json?: boolean }): void {
   if (options.json === true) cli.printJson(images);
   else cli.print(images.map(({ id, location, facts }) => `${location} ${id} ${facts['name'] ?? ''}`.trimEnd()).join('\n'));
 }
@@ -150,11 +126,11 @@ function requestOf(source: string, cli: Cli, options: PublishOptions) {
   };
 }
 
-function defined<T extends Readonly<Record<string, unknown>>>(values: T): Partial<T> {
+export function defined<T extends Readonly<Record<string, unknown>>>(values: T): Partial<T> {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<T>;
 }
 
-function pairs(text: string, before: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+export function pairs(text: string, before: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   const at = text.indexOf('=');
   if (at < 1) throw new InvalidArgumentError('must look like name=value');
   return { ...before, [text.slice(0, at)]: text.slice(at + 1) };

@@ -59,6 +59,11 @@ export function before(part: string): (value: string) => string | undefined {
     value.includes(part) && value.indexOf(part) > 'https://'.length ? value.slice(0, value.indexOf(part)) : undefined;
 }
 
+/** The release that a package's version is of: 1.15.3 of `v1.15.3` and `1.15.3-00`. */
+export function releaseOf(value: string): string {
+  return value.replace(/^v/, '').replace(/-\d+(\.\d+)?$/, '');
+}
+
 /** Image-builder's http source ends in /release, ours stops before it. */
 export function beforeRelease(value: string): string {
   return value.replace(/\/release\/?$/, '');

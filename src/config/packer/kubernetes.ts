@@ -1,15 +1,36 @@
-import { before, beforeRelease, beforeSeries, flag, isTrue, oneOf, words } from './convert.ts';
+import { before, beforeRelease, beforeSeries, flag, isTrue, oneOf, releaseOf, words } from './convert.ts';
 import { type Converted, means, NOTHING, none, noneOf, type PackerName, type PackerNames, type Reading, to } from './name.ts';
 
-/** packer/config/kubernetes.json and cni.json. */
+/** packer/config/kubernetes.json and cni.json; kubernetes_version and kubernetes_cni_version are those of wardroom, which came before it. */
 export const KUBERNETES_NAMES: PackerNames = {
   kubernetes_semver: to('kubernetes.version'),
+  kubernetes_version: means('of wardroom: 1.34.11-00', ['kubernetes.version'], (value) => ({
+    set: { 'kubernetes.version': `v${releaseOf(value)}` },
+  })),
+  kubernetes_cni_version: means(
+    'of wardroom: 1.9.1-00, of the release files',
+    ['recipes.cni.version', 'recipes.cni.source'],
+    (value) => ({
+      set: { 'recipes.cni.version': releaseOf(value), 'recipes.cni.source': 'upstream' },
+    }),
+  ),
   kubernetes_series: means('follows kubernetes.version', [], (value, reading) => {
     const version = reading.other('kubernetes_semver');
     if (version === undefined) return { warn: 'names no release; kubernetes_semver does' };
     return version === value || version.startsWith(`${value}.`) ? NOTHING : differs(value, version, reading);
   }),
-  kubernetes_source_type: to('kubernetes.source', oneOf({ pkg: 'pkg', http: 'http' })),
+  kubernetes_source_type: means(
+    'http: with the images among the files of the release',
+    ['kubernetes.source', 'recipes.prepull.releaseImages', 'recipes.prepull.kubeadmImages'],
+    (value, { other }) => {
+      if (value === 'pkg') return { set: { 'kubernetes.source': 'pkg' } };
+      if (value !== 'http') return { wrong: `must be pkg or http, got ${JSON.stringify(value)}` };
+      const all = isTrue(other('kubernetes_load_additional_imgs'));
+      return {
+        set: { 'kubernetes.source': 'http', 'recipes.prepull.releaseImages': true, 'recipes.prepull.kubeadmImages': all },
+      };
+    },
+  ),
   kubernetes_http_source: to('kubernetes.url', beforeRelease),
   kubernetes_deb_version: packageVersion('debian'),
   kubernetes_rpm_version: packageVersion('rpm'),

@@ -57,8 +57,8 @@ export const SETUP_NAMES: PackerNames = {
   ),
   ubuntu_repo: mirror('main', 'package archive'),
   ubuntu_security_repo: mirror('security', 'archive of security updates'),
-  redhat_epel_rpm: none('no recipe needs EPEL; add it by recipes.setup.repositories when your packages do'),
-  epel_rpm_gpg_key: none('no recipe needs EPEL; add it by recipes.setup.repositories when your packages do'),
+  redhat_epel_rpm: none('no recipe needs EPEL; recipes.setup.epel adds it when your packages do'),
+  epel_rpm_gpg_key: none('no recipe needs EPEL; recipes.setup.epel adds it when your packages do'),
   pip_conf_file: none('nothing is installed by pip'),
   extra_kernel_boot_params: means('boot parameters of the kernel', ['recipes.node.kernelArgs'], (value) => {
     const args = words(value);

@@ -1,7 +1,7 @@
 import { flag, isTrue } from './convert.ts';
 import { means, NOTHING, none, noneOf, onDriver, type PackerName, type PackerNames, to } from './name.ts';
 
-/** packer/ova/vsphere.json and the VMware parts of packer-common.json. */
+/** packer/ova/vsphere.json and esx.json, and the VMware parts of packer-common.json. */
 export const VSPHERE_NAMES: PackerNames = {
   vcenter_server: vsphere('driver.server'),
   username: vsphere('driver.username'),
@@ -17,7 +17,11 @@ export const VSPHERE_NAMES: PackerNames = {
   host: vsphere('driver.host'),
   datastore: vsphere('driver.datastore'),
   folder: vsphere('driver.folder'),
-  network: vsphere('driver.network'),
+  network: means('network or port group', ['driver.network'], (value, { driver }) =>
+    driver === 'vsphere' || driver === 'esxi'
+      ? { set: { 'driver.network': value } }
+      : { warn: `is of the vsphere driver; this image uses ${driver}` },
+  ),
   resource_pool: vsphere('driver.resourcePool'),
   template: means('machine or template to start from', ['base'], (value, { driver }) =>
     driver === 'vsphere'
@@ -36,10 +40,11 @@ export const VSPHERE_NAMES: PackerNames = {
     'pvscsi',
     'true',
   ]),
-  ...noneOf(
-    ['remote_type', 'remote_host', 'remote_datastore', 'remote_username', 'remote_password'],
-    'hosts are reached through their vCenter',
-  ),
+  remote_type: none('the esxi driver is for single hosts', ['esx5']),
+  remote_host: esxi('driver.host'),
+  remote_datastore: esxi('driver.datastore'),
+  remote_username: esxi('driver.username'),
+  remote_password: onDriver('esxi', none('a password has no place in such a file; driver.password says where it is kept')),
   ...noneOf(['ssh_proxy_host', 'ssh_proxy_port'], 'guests are reached directly'),
   ...noneOf(
     ['guestinfo_datasource_ref', 'guestinfo_datasource_script', 'guestinfo_datasource_slug'],
@@ -49,4 +54,9 @@ export const VSPHERE_NAMES: PackerNames = {
 
 function vsphere(setting: string): PackerName {
   return onDriver('vsphere', to(setting));
+}
+
+/** packer/ova/esx.json, which image-builder had until 2021. */
+function esxi(setting: string): PackerName {
+  return onDriver('esxi', to(setting));
 }

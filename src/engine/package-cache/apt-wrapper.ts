@@ -13,8 +13,8 @@ const IN = (origin: string) => String.raw`s#^URI: ${origin}/\(https\{0,1\}\)/#UR
 
 /**
  * apt gets transports of ours (`Dir::Bin::Methods`, apt-pkg/acquire-worker.cc): its own ones between two sed(1), so that an address leads
- * to `origin` on its way out and is itself again on its way back, and sources, lists and output stay what they are. Programs
- * may not run in /run everywhere, hence /dev/shm, also in memory; composeScript removes the folder.
+ * to `origin` on its way out and is itself again on its way back, and sources, lists and output stay what they are. `sed -u` would read each byte
+ * by itself, of which apt's configuration alone has tens of thousands; with stdbuf(1) it passes lines on just as early. Programs may not run in /run everywhere, hence /dev/shm, also in memory; composeScript removes the folder.
  */
 export function aptWrapper(origin: string): Sh {
   return sh`
@@ -23,10 +23,12 @@ export function aptWrapper(origin: string): Sh {
     via=/dev/shm/\${folder##*/}.\${self##*/}
     methods=/usr/lib/apt/methods/
     eval "$(apt-config shell methods Dir::Bin::Methods/d)"
+    filter='sed -u'
+    if command -v stdbuf >/dev/null; then filter='stdbuf -oL sed'; fi
     write() { cat >"$via/$1"; }
     redirect() {
       [ -x "$methods$1" ] || return 0
-      printf '#!/bin/sh\nsed -u -f %s/out | %s | sed -u -f %s/in\n' "$via" "$methods$1" "$via" | write "$1" &&
+      printf '#!/bin/sh\n%s -f %s/out | %s | %s -f %s/in\n' "$filter" "$via" "$methods$1" "$filter" "$via" | write "$1" &&
         chmod 0700 "$via/$1" &&
         "$via/$1" </dev/null | grep -q '^100 ' &&
         printf 'Dir::Bin::Methods::%s "%s/%s";\nAcquire::%s::Proxy::127.0.0.1 "DIRECT";\n' "$1" "$via" "$1" "$1" >>"$via/apt.conf"

@@ -56,6 +56,7 @@ async function answer(
         gib: given.VolumeSize,
         encrypted: given.Encrypted ?? false,
         kmsKeyId: given.KmsKeyArn,
+        productCodes: [],
         tags,
         madeAt: aws.now(),
         blocks: new Map(),

@@ -20,6 +20,10 @@ export interface Fault {
   times: number;
 }
 
+export function fault(action: string, code: string, times = 1, more: Partial<Fault> = {}): Fault {
+  return { action, code, times, ...more };
+}
+
 /** What really runs behind an instance. */
 export interface Hypervisor {
   /** Powers it on; resolves with its address. `onOff` is called when the guest powers itself off. */
@@ -28,8 +32,8 @@ export interface Hypervisor {
   stop(instance: FakeInstance): Promise<void>;
   /** Pulls the plug and removes its disk. */
   remove(instance: FakeInstance): Promise<void>;
-  /** Copies its disk for a snapshot. */
-  snapshot(instance: FakeInstance, snapshotId: string): Promise<void>;
+  /** Copies one of its disks for a snapshot. */
+  snapshot(instance: FakeInstance, volumeId: string, snapshotId: string): Promise<void>;
   console(instance: FakeInstance): Promise<Buffer>;
   /** Takes a block of a snapshot that is written by EBS direct. */
   write(snapshotId: string, gib: number, index: number, data: Buffer): Promise<void>;
@@ -136,6 +140,8 @@ export class FakeAws implements AsyncDisposable {
       bootMode: 'uefi-preferred',
       tpm: undefined,
       productCodes: [],
+      ena: true,
+      usage: 'RunInstances',
       tags: {},
       madeAt: 0,
       imds: undefined,

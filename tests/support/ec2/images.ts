@@ -1,7 +1,7 @@
+import { instanceOf, usableImage } from './describe-instance.ts';
 import { ACCOUNT, type FakeAws } from './fake.ts';
 import { FakeError } from './fake-error.ts';
 import { type Handler, passes, tagSet, tagsFor } from './handlers.ts';
-import { instanceOf, usableImage } from './instances.ts';
 import { completesBy, newSnapshot } from './snapshots.ts';
 import type { FakeImage, FakeRegion, FakeSnapshot } from './state.ts';
 import { type Answer, list, type Params, text, texts } from './wire.ts';
@@ -44,14 +44,16 @@ export const imageHandlers: Readonly<Record<string, Handler>> = {
         throw new FakeError('InvalidParameterValue', 'not a taggable resource type');
     const source = region.images.get(instance.imageId);
     const snapshot = newSnapshot(aws, region, instance.volume, tagsFor(params, 'snapshot'), name);
-    await aws.hypervisor?.snapshot(instance, snapshot.id);
+    await aws.hypervisor?.snapshot(instance, instance.volume.id, snapshot.id);
     const image = newImage(aws, region, name, params, snapshot, {
       architecture: source?.architecture ?? 'x86_64',
       rootDevice: instance.rootDevice,
       bootMode: source?.bootMode,
       tpm: source?.tpm,
       imds: source?.imds,
-      productCodes: source?.productCodes ?? [],
+      productCodes: snapshot.productCodes,
+      ena: source?.ena ?? false,
+      usage: source?.usage ?? 'RunInstances',
     });
     return { imageId: image.id };
   },
@@ -77,7 +79,9 @@ export const imageHandlers: Readonly<Record<string, Handler>> = {
       bootMode,
       tpm,
       imds: text(params, 'ImdsSupport'),
-      productCodes: [],
+      productCodes: snapshot.productCodes,
+      ena: text(params, 'EnaSupport') === 'true',
+      usage: 'RunInstances',
     });
     return { imageId: image.id };
   },
@@ -90,7 +94,12 @@ export const imageHandlers: Readonly<Record<string, Handler>> = {
     const source = usableImage(from, text(params, 'SourceImageId') ?? '');
     const original = from.snapshots.get(source.snapshotId ?? '');
     const isEncrypted = text(params, 'Encrypted') === 'true' || original?.encrypted === true;
-    const volume = { gib: source.gib, encrypted: isEncrypted, kmsKeyId: text(params, 'KmsKeyId') };
+    const volume = {
+      gib: source.gib,
+      encrypted: isEncrypted,
+      kmsKeyId: text(params, 'KmsKeyId'),
+      productCodes: source.productCodes,
+    };
     const snapshot = newSnapshot(aws, region, volume, tagsFor(params, 'snapshot'), name);
     const image = newImage(aws, region, name, params, snapshot, source);
     region.tokens.set(token, { call: 'CopyImage', id: image.id });
@@ -161,7 +170,7 @@ function newImage(
   name: string,
   params: Params,
   snapshot: FakeSnapshot,
-  like: Pick<FakeImage, 'architecture' | 'rootDevice' | 'bootMode' | 'tpm' | 'imds' | 'productCodes'>,
+  like: Pick<FakeImage, 'architecture' | 'rootDevice' | 'bootMode' | 'tpm' | 'imds' | 'productCodes' | 'ena' | 'usage'>,
 ): FakeImage {
   const failure = aws.failingImages.get(region.name);
   const image: FakeImage = {
@@ -177,6 +186,8 @@ function newImage(
     bootMode: like.bootMode,
     tpm: like.tpm,
     productCodes: like.productCodes,
+    ena: like.ena,
+    usage: like.usage,
     tags: tagsFor(params, 'image'),
     madeAt: aws.now(),
     imds: like.imds,
@@ -232,7 +243,9 @@ function describe(region: FakeRegion, image: FakeImage): Answer {
     ],
     virtualizationType: 'hvm',
     hypervisor: 'xen',
-    enaSupport: true,
+    enaSupport: image.ena,
+    platformDetails: image.usage === 'RunInstances' ? 'Linux/UNIX' : 'Red Hat Enterprise Linux',
+    usageOperation: image.usage,
     bootMode: image.bootMode,
     tpmSupport: image.tpm,
     imdsSupport: image.imds,

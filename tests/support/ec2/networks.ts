@@ -1,4 +1,4 @@
-import { ACCOUNT } from './fake.ts';
+import { ACCOUNT, type FakeAws } from './fake.ts';
 import { FakeError } from './fake-error.ts';
 import { type Handler, passes, tagSet, tagsFor } from './handlers.ts';
 import type { FakeRegion } from './state.ts';
@@ -73,7 +73,7 @@ export const networkHandlers: Readonly<Record<string, Handler>> = {
     return { groupId: id, tagSet: tagSet(tags) };
   },
   AuthorizeSecurityGroupIngress: ({ aws, region, params }) => {
-    const group = groupOf(region, params);
+    const group = groupOf(aws, region, params);
     const rules = list(params, 'IpPermissions').flatMap((permission) =>
       [...list(permission, 'IpRanges'), ...list(permission, 'Ipv6Ranges')].map((range) => ({
         securityGroupRuleId: aws.id('sgr'),
@@ -103,8 +103,8 @@ export const networkHandlers: Readonly<Record<string, Handler>> = {
         tagSet: tagSet(group.tags),
       })),
   }),
-  DeleteSecurityGroup: ({ region, params }) => {
-    const group = groupOf(region, params);
+  DeleteSecurityGroup: ({ aws, region, params }) => {
+    const group = groupOf(aws, region, params);
     const user = [...region.instances.values()].find(({ state, groups }) => state !== 'terminated' && groups.includes(group.id));
     if (user !== undefined) throw new FakeError('DependencyViolation', `resource ${group.id} has a dependent object`);
     region.groups.delete(group.id);
@@ -120,9 +120,10 @@ export const networkHandlers: Readonly<Record<string, Handler>> = {
   },
 };
 
-function groupOf(region: FakeRegion, params: Params) {
+function groupOf(aws: FakeAws, region: FakeRegion, params: Params) {
   const id = text(params, 'GroupId') ?? '';
   const group = region.groups.get(id);
-  if (group === undefined) throw new FakeError('InvalidGroup.NotFound', `The security group '${id}' does not exist`);
+  if (group === undefined || !aws.isVisible(group))
+    throw new FakeError('InvalidGroup.NotFound', `The security group '${id}' does not exist`);
   return group;
 }

@@ -37,6 +37,9 @@ export class QemuHypervisor implements Hypervisor {
     await run('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', 'qcow2', '-b', base, disk, `${instance.volume.gib}G`], {
       signal,
     });
+    for (const { id, gib } of instance.moreVolumes) {
+      await run('qemu-img', ['create', '-q', '-f', 'qcow2', join(dir, `${id}.qcow2`), `${gib}G`], { signal });
+    }
     const imds = await startImds(instance);
     await writeFile(join(dir, 'console.log'), '');
     // Port 22 of an address of its own: an instance has a whole address.
@@ -46,7 +49,11 @@ export class QemuHypervisor implements Hypervisor {
       ['-name', instance.id, '-machine', 'q35,accel=tcg', '-cpu', 'max', '-smp', '2', '-m', '1024'],
       ['-display', 'none', '-nodefaults', '-serial', `file:${join(dir, 'console.log')}`, '-qmp', 'stdio'],
       ['-drive', `if=none,id=disk,file=${disk},format=qcow2,cache=unsafe`],
-      ['-device', `nvme,drive=disk,serial=${instance.volume.id},bootindex=0`],
+      ['-device', `nvme,drive=disk,serial=${serial(instance.volume)},bootindex=0`],
+      ...instance.moreVolumes.flatMap((volume) => [
+        ['-drive', `if=none,id=${volume.id},file=${join(dir, `${volume.id}.qcow2`)},format=qcow2,cache=unsafe`],
+        ['-device', `nvme,drive=${volume.id},serial=${serial(volume)}`],
+      ]),
       // A link-local network, so that the address of the metadata service is in it.
       [
         '-netdev',
@@ -83,10 +90,11 @@ export class QemuHypervisor implements Hypervisor {
     await rm(this.#folder(instance), { recursive: true, force: true });
   }
 
-  async snapshot(instance: FakeInstance, snapshotId: string): Promise<void> {
+  async snapshot(instance: FakeInstance, volumeId: string, snapshotId: string): Promise<void> {
     const { signal } = new AbortController();
     const target = join(this.#dir, `${snapshotId}.qcow2`);
-    await run('qemu-img', ['convert', '-O', 'qcow2', join(this.#folder(instance), 'disk.qcow2'), target], { signal });
+    const disk = volumeId === instance.volume.id ? 'disk.qcow2' : `${volumeId}.qcow2`;
+    await run('qemu-img', ['convert', '-O', 'qcow2', join(this.#folder(instance), disk), target], { signal });
     this.snapshots.set(snapshotId, target);
   }
 
@@ -118,4 +126,9 @@ export class QemuHypervisor implements Hypervisor {
   #folder({ id }: FakeInstance): string {
     return join(this.#dir, id);
   }
+}
+
+/** What Nitro instances know a volume by: its id without the dash. */
+function serial({ id }: { readonly id: string }): string {
+  return id.replace('-', '');
 }

@@ -1,8 +1,17 @@
 import { afterAll, beforeAll } from 'vitest';
 import { ec2 } from '../../../drivers/ec2/driver.ts';
+import { images } from '../../../drivers/ec2/images.ts';
 import type { Ec2Options } from '../../../drivers/ec2/options.ts';
 import { catalog } from '../../../src/catalog/index.ts';
-import { type ArtifactSubject, GiB, type LaunchRequest, type MachineSpec, sha256 } from '../../../src/core/index.ts';
+import {
+  type ArtifactSubject,
+  GiB,
+  type LaunchRequest,
+  type MachineSpec,
+  type PublishedImages,
+  sha256,
+} from '../../../src/core/index.ts';
+import type { TestContext } from '../test-context.ts';
 import { ACCESS_KEY, type FakeAws } from './fake.ts';
 
 export const MACHINE: MachineSpec = {
@@ -39,6 +48,14 @@ export function subjectOf(machine: MachineSpec = MACHINE): ArtifactSubject {
   const os = catalog.find(({ id }) => id === 'debian13');
   if (os === undefined) throw new Error('there is no debian13');
   return { name: 'debian13-kube-v1.36.4', os, machine, properties: { KUBERNETES_SEMVER: 'v1.36.4' } };
+}
+
+/** A whole build of a base, up to AMIs that are not kept yet. */
+export async function publishFrom(ami: string, options: Ec2Options, context: TestContext): Promise<PublishedImages> {
+  const machine = await ec2.launch(launchRequest(ami), options, context);
+  context.scope.use('machine', machine);
+  const stopped = await machine.shutdown({ graceMs: 1000, signal: context.signal });
+  return images.publish(await stopped.seal(), 'ami', subjectOf(), options, context);
 }
 
 /** Credentials of the fake where the SDK looks for them, and nothing of the user's, while the tests of a file run. */

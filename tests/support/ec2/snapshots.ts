@@ -5,9 +5,12 @@ import type { FakeRegion, FakeSnapshot, FakeVolume, Tags } from './state.ts';
 import { type Answer, type Params, text, texts } from './wire.ts';
 
 export const snapshotHandlers: Readonly<Record<string, Handler>> = {
-  CreateSnapshot: ({ aws, region, params }) => {
+  CreateSnapshot: async ({ aws, region, params }) => {
     const volume = volumeOf(region, params);
-    return describe(newSnapshot(aws, region, volume, tagsFor(params, 'snapshot'), text(params, 'Description') ?? ''), aws);
+    const made = newSnapshot(aws, region, volume, tagsFor(params, 'snapshot'), text(params, 'Description') ?? '');
+    const instance = region.instances.get(volume.attachedTo ?? '');
+    if (instance !== undefined) await aws.hypervisor?.snapshot(instance, volume.id, made.id);
+    return describe(made, aws);
   },
   DescribeSnapshots: ({ aws, region, params }) => {
     const ids = texts(params, 'SnapshotId');
@@ -20,9 +23,11 @@ export const snapshotHandlers: Readonly<Record<string, Handler>> = {
     );
     return { snapshotSet: found.map((snapshot) => describe(snapshot, aws)) };
   },
-  DeleteSnapshot: ({ region, params }) => {
+  DeleteSnapshot: ({ aws, region, params }) => {
     const id = text(params, 'SnapshotId') ?? '';
-    if (!region.snapshots.has(id)) throw new FakeError('InvalidSnapshot.NotFound', `The snapshot '${id}' does not exist.`);
+    const snapshot = region.snapshots.get(id);
+    if (snapshot === undefined || !aws.isVisible(snapshot))
+      throw new FakeError('InvalidSnapshot.NotFound', `The snapshot '${id}' does not exist.`);
     const user = [...region.images.values()].find(({ snapshotId }) => snapshotId === id);
     if (user !== undefined) throw new FakeError('InvalidSnapshot.InUse', `The snapshot ${id} is currently in use by ${user.id}`);
     region.snapshots.delete(id);
@@ -41,7 +46,7 @@ export const snapshotHandlers: Readonly<Record<string, Handler>> = {
 export function newSnapshot(
   aws: FakeAws,
   region: FakeRegion,
-  volume: Pick<FakeVolume, 'gib' | 'encrypted' | 'kmsKeyId'>,
+  volume: Pick<FakeVolume, 'gib' | 'encrypted' | 'kmsKeyId' | 'productCodes'>,
   tags: Tags,
   description: string,
 ): FakeSnapshot {
@@ -50,6 +55,7 @@ export function newSnapshot(
     gib: volume.gib,
     encrypted: volume.encrypted,
     kmsKeyId: volume.kmsKeyId,
+    productCodes: volume.productCodes,
     tags,
     madeAt: aws.now(),
     blocks: new Map(),

@@ -16,7 +16,11 @@ export interface FakeInstance extends Changing {
   readonly groups: readonly string[];
   readonly userData: string;
   readonly clientToken: string;
+  /** The root volume. */
   readonly volume: FakeVolume;
+  /** The others. */
+  readonly moreVolumes: readonly FakeVolume[];
+  readonly productCodes: readonly string[];
   readonly rootDevice: string;
   readonly hasPublicIp: boolean;
   readonly spotRequest: string | undefined;
@@ -37,6 +41,8 @@ export interface FakeVolume extends Changing {
   readonly kmsKeyId: string | undefined;
   readonly snapshotId: string | undefined;
   readonly zone: string;
+  /** Of the snapshot it was made from. */
+  readonly productCodes: readonly string[];
   attachedTo: string | undefined;
   device: string | undefined;
   readonly tags: Tags;
@@ -48,6 +54,8 @@ export interface FakeSnapshot extends Changing {
   readonly gib: number;
   readonly encrypted: boolean;
   readonly kmsKeyId: string | undefined;
+  /** Of the volume it was made from. */
+  readonly productCodes: readonly string[];
   readonly tags: Tags;
   readonly madeAt: number;
   /** Number of blocks of EBS direct, with their digests. */
@@ -69,6 +77,9 @@ export interface FakeImage extends Changing {
   readonly bootMode: string | undefined;
   readonly tpm: string | undefined;
   readonly productCodes: readonly string[];
+  readonly ena: boolean;
+  /** What EC2 bills machines of it as; `RunInstances` for plain Linux. */
+  readonly usage: string;
   readonly tags: Tags;
   readonly madeAt: number;
   imds: string | undefined;

@@ -1,13 +1,12 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, rmdir, symlink, writeFile } from 'node:fs/promises';
-import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Scope } from '../../../src/core/index.ts';
-import { generateKeyPair } from '../../../src/transport/keys.ts';
 import { filesBelow } from '../leftovers.ts';
+import { startRigSshd } from '../rig-sshd.ts';
 import { startVmwareRig } from '../vmware/rig.ts';
 
 const NEEDED = [
@@ -83,7 +82,7 @@ async function start(scope: Scope, sshdLines: readonly string[]): Promise<EsxiRi
   const dir = await mkdtemp(join(tmpdir(), 'kib-esxi-'));
   scope.defer('folder', () => rm(dir, { recursive: true, force: true }));
   const state = join(dir, 'esxi');
-  for (const name of ['bin', 'datastore1', 'space', 'ssh', 'esxi/inventory']) await mkdir(join(dir, name), { recursive: true });
+  for (const name of ['bin', 'datastore1', 'space', 'esxi/inventory']) await mkdir(join(dir, name), { recursive: true });
   await mkdir('/vmfs', { recursive: true });
   // Another rig may still use it.
   scope.defer('/vmfs', () => rmdir('/vmfs').catch(() => {}));
@@ -111,7 +110,12 @@ async function start(scope: Scope, sshdLines: readonly string[]): Promise<EsxiRi
   await once(holder);
   const pid = deepest(holder);
   const inside: readonly [string, ...string[]] = ['/usr/bin/nsenter', '--target', String(pid), '--mount', '--net', '--wd=/'];
-  const ssh = await startSshd(dir, inside, sshdLines);
+  const ssh = await startRigSshd({
+    folder: join(dir, 'ssh'),
+    inside,
+    path: join(dir, 'bin'),
+    lines: ['PasswordAuthentication no', ...sshdLines],
+  });
   scope.defer('sshd', () => ssh.close());
   return {
     options: {
@@ -140,16 +144,7 @@ async function start(scope: Scope, sshdLines: readonly string[]): Promise<EsxiRi
     setGuestIpHack: (isOn) => writeFile(join(state, 'guest-ip-hack'), isOn ? '1' : '0'),
     unloadMultiextent: () => rm(join(state, 'multiextent'), { force: true }),
     async listenInside() {
-      const [program, ...args] = [
-        ...inside,
-        '/usr/sbin/sshd',
-        '-D',
-        '-e',
-        '-o',
-        'ListenAddress=127.0.0.1:22',
-        '-f',
-        join(dir, 'ssh/sshd_config'),
-      ];
+      const [program, ...args] = [...inside, '/usr/sbin/sshd', '-D', '-e', '-o', 'ListenAddress=127.0.0.1:22', '-f', ssh.config];
       const daemon = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
       scope.defer('sshd inside', () => {
         daemon.kill('SIGTERM');
@@ -180,62 +175,4 @@ async function once(child: ChildProcess): Promise<void> {
 function deepest({ pid }: ChildProcess): number {
   if (pid === undefined) throw new Error('the namespace of the ESXi rig did not start');
   return pid;
-}
-
-/** sshd, one process per connection, so that only the port is of this host's loopback; the rest is in the namespaces. */
-async function startSshd(dir: string, inside: readonly [string, ...string[]], lines: readonly string[]) {
-  const folder = join(dir, 'ssh');
-  const [login, host] = [generateKeyPair('rig login'), generateKeyPair('rig host')];
-  const keyFile = join(folder, 'id');
-  await writeFile(keyFile, login.privateKey, { mode: 0o600 });
-  await writeFile(join(folder, 'authorized'), login.publicKey, { mode: 0o600 });
-  await writeFile(join(folder, 'host'), host.privateKey, { mode: 0o600 });
-  const config = [
-    `HostKey ${join(folder, 'host')}`,
-    `AuthorizedKeysFile ${join(folder, 'authorized')}`,
-    `SetEnv PATH=${join(dir, 'bin')}`,
-    'StrictModes no',
-    'UsePAM no',
-    'PidFile none',
-    'PasswordAuthentication no',
-    'PermitRootLogin prohibit-password',
-    ...lines,
-  ];
-  await writeFile(join(folder, 'sshd_config'), `${config.join('\n')}\n`);
-  const sockets = new Set<Socket>();
-  let connections = 0;
-  const server = createServer({ noDelay: true }, (socket) => {
-    connections += 1;
-    sockets.add(socket);
-    const [program, ...args] = [...inside, '/usr/sbin/sshd', '-i', '-e', '-f', join(folder, 'sshd_config')];
-    const sshd = spawn(program, args, { stdio: ['pipe', 'pipe', 'ignore'] });
-    socket.pipe(sshd.stdin);
-    sshd.stdout.pipe(socket);
-    sshd.stdin.on('error', () => {});
-    socket.on('error', () => {});
-    socket.once('close', () => {
-      sockets.delete(socket);
-      sshd.stdin.destroy();
-    });
-    sshd.once('close', () => socket.destroy());
-  });
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const drop = (): void => {
-    for (const socket of sockets) socket.destroy();
-  };
-  return {
-    port: (server.address() as AddressInfo).port,
-    keyFile,
-    hostKey: host.publicKey,
-    connections: () => connections,
-    drop,
-    async close() {
-      drop();
-      await new Promise<void>((resolve) => {
-        server.close(() => resolve());
-      });
-    },
-  };
 }

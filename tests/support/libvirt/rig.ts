@@ -1,12 +1,11 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { generateKeyPair } from '../../../src/transport/keys.ts';
 import { eventually } from '../process-state.ts';
+import { startRigSshd } from '../rig-sshd.ts';
 
 const NEEDED = [
   '/usr/sbin/libvirtd',
@@ -147,7 +146,12 @@ async function furnish(
     '<network><name>idle</name><ip address="192.168.150.1" netmask="255.255.255.0"/></network>',
   );
   virsh('net-define', join(dir, 'idle.xml'));
-  const ssh = await startSshd(dir, inside, sshdLines);
+  const ssh = await startRigSshd({
+    folder: join(dir, 'ssh'),
+    inside: ['nsenter', ...inside],
+    path: '/usr/sbin:/usr/bin:/sbin:/bin',
+    lines: sshdLines,
+  });
   const common = { pool: 'kib', domainType: 'qemu' };
   return {
     port: ssh.port,
@@ -178,77 +182,6 @@ async function furnish(
     async [Symbol.asyncDispose]() {
       await ssh.close();
       await end();
-    },
-  };
-}
-
-interface RigSshd {
-  readonly port: number;
-  readonly keyFile: string;
-  readonly hostKey: string;
-  readonly connections: () => number;
-  drop(): void;
-  close(): Promise<void>;
-}
-
-/**
- * sshd, one process per connection, in the rig's namespaces: what it forwards goes out there. Only the port is of this host's loopback, so
- * that the host's network needs no change.
- */
-async function startSshd(dir: string, inside: readonly string[], lines: readonly string[]): Promise<RigSshd> {
-  const folder = join(dir, 'ssh');
-  await mkdir(folder);
-  const [login, host] = [generateKeyPair('rig login'), generateKeyPair('rig host')];
-  const keyFile = join(folder, 'id');
-  await writeFile(keyFile, login.privateKey, { mode: 0o600 });
-  await writeFile(join(folder, 'authorized'), login.publicKey, { mode: 0o600 });
-  await writeFile(join(folder, 'host'), host.privateKey, { mode: 0o600 });
-  const config = [
-    `HostKey ${join(folder, 'host')}`,
-    `AuthorizedKeysFile ${join(folder, 'authorized')}`,
-    'SetEnv PATH=/usr/sbin:/usr/bin:/sbin:/bin',
-    'StrictModes no',
-    'UsePAM no',
-    'PidFile none',
-    'PermitRootLogin prohibit-password',
-    ...lines,
-  ];
-  await writeFile(join(folder, 'sshd_config'), `${config.join('\n')}\n`);
-  const sockets = new Set<Socket>();
-  let connections = 0;
-  const server: Server = createServer({ noDelay: true }, (socket) => {
-    connections += 1;
-    sockets.add(socket);
-    const sshd = spawn('nsenter', [...inside, '/usr/sbin/sshd', '-i', '-e', '-f', join(folder, 'sshd_config')], {
-      stdio: ['pipe', 'pipe', 'ignore'],
-    });
-    socket.pipe(sshd.stdin);
-    sshd.stdout.pipe(socket);
-    sshd.stdin.on('error', () => {});
-    socket.on('error', () => {});
-    socket.once('close', () => {
-      sockets.delete(socket);
-      sshd.stdin.destroy();
-    });
-    sshd.once('close', () => socket.destroy());
-  });
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const drop = (): void => {
-    for (const socket of sockets) socket.destroy();
-  };
-  return {
-    port: (server.address() as AddressInfo).port,
-    keyFile,
-    hostKey: host.publicKey,
-    connections: () => connections,
-    drop,
-    async close() {
-      drop();
-      await new Promise<void>((resolve) => {
-        server.close(() => resolve());
-      });
     },
   };
 }

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { run } from '../../../src/io/process.ts';
 import type { VmwareRig } from './rig.ts';
 
-const { signal } = new AbortController();
+/** Packer loops for ever where an answer is not what it hopes for. */
+const LONGEST_MS = 900_000;
 
 /** What the `vmware-vmx` builder of Packer 1.6 looks for of a Workstation beside vmrun. */
 const PRODUCT = 'VMware Workstation 16.2.5 build-20904516';
@@ -48,7 +49,14 @@ export async function packerBuild(rig: VmwareRig, template: unknown, dir: string
     dir,
     rig.leases,
   ]);
-  const { stdout } = await run(program, args, { signal, cwd: dir, env: { HOME: dir, CHECKPOINT_DISABLE: '1', PACKER_LOG: '0' } });
+  const { stdout, exitCode } = await run(program, args, {
+    signal: AbortSignal.timeout(LONGEST_MS),
+    okCodes: [1],
+    cwd: dir,
+    env: { HOME: dir, CHECKPOINT_DISABLE: '1', PACKER_LOG: '0' },
+  });
+  // It says there, too, what went wrong.
+  if (exitCode !== 0) throw new Error(stdout.slice(-4000));
   return stdout;
 }
 

@@ -12,8 +12,9 @@ import { FakeLibrary } from './library.ts';
 import { FakeMachines } from './machines.ts';
 import type { OpenApi } from './openapi.ts';
 import { Refusal } from './refusal.ts';
-import { type Answer, answer, type World } from './routes.ts';
+import { answer } from './routes.ts';
 import type { Runner } from './runner.ts';
+import type { Answer, World } from './world.ts';
 
 const execute = promisify(execFile);
 
@@ -52,6 +53,8 @@ export class FakeVcenter implements AsyncDisposable {
   readonly world: World;
   /** What of the exchanges is not as VMware describes them. */
   readonly violations: string[] = [];
+  /** Called before each call is worked on. */
+  onCall: (line: string) => void = () => {};
   /** `METHOD /path?query` of every call. */
   readonly calls: string[] = [];
   readonly faults: Fault[] = [];
@@ -159,6 +162,7 @@ export class FakeVcenter implements AsyncDisposable {
     const method = req.method ?? 'GET';
     const line = `${method} ${url.pathname}${url.search}`;
     this.calls.push(line);
+    this.onCall(line);
     if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
     if (url.pathname.startsWith('/cls/data/')) {
       await this.#transfer(req, res, url);

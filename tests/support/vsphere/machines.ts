@@ -215,6 +215,13 @@ export function networksOf(ovf: string): readonly string[] {
   return [...ovf.matchAll(/<Network ovf:name="([^"]+)"/g)].map(([, name = '']) => name);
 }
 
+/** What an OVF asks for, as a summary says it (com.vmware.vcenter.ovf.PropertyParams). */
+export function propertiesOf(ovf: string): readonly object[] {
+  const properties = [...ovf.matchAll(/<Property [^>]*ovf:key="([^"]+)"[^>]*ovf:userConfigurable="true"/g)];
+  if (properties.length === 0) return [];
+  return [{ type: 'PropertyParams', properties: properties.map(([, id]) => ({ id, type: 'string', value: '' })) }];
+}
+
 function ovfText({ name, firmware, cpus, memoryMiB, capacity }: Machine, disk: string): string {
   return `<?xml version="1.0"?>
 <Envelope xmlns="http://schemas.dmtf.org/ovf/envelope/1" xmlns:ovf="http://schemas.dmtf.org/ovf/envelope/1" xmlns:vmw="http://www.vmware.com/schema/ovf" xmlns:rasd="urn:rasd">

@@ -1,6 +1,6 @@
 import type { FakeMachines, Machine } from './machines.ts';
 import { notFound, Refusal } from './refusal.ts';
-import type { Answer, Call, World } from './routes.ts';
+import type { Answer, Call, World } from './world.ts';
 
 type Body = Record<string, unknown>;
 type Options = readonly { readonly key: string; readonly value: Readonly<Record<string, string>> }[];

@@ -23,7 +23,17 @@ describe('targets of image-builder', () => {
     ['validate-qemu-ubuntu-2404', { image: 'ubuntu2404', driver: 'qemu', formats: ['qcow2'] }],
     ['qemu-rockylinux-9-cloudimg', { image: 'rocky9', driver: 'qemu', formats: ['qcow2'] }],
     ['build-qemu-centos-10', { image: 'centos-stream10', driver: 'qemu', formats: ['qcow2'] }],
-    ['build-kubevirt-qemu-ubuntu-2204-efi', { image: 'ubuntu2204', driver: 'qemu', formats: ['qcow2'], firmware: 'uefi' }],
+    [
+      'build-kubevirt-qemu-ubuntu-2204-efi',
+      {
+        image: 'ubuntu2204',
+        driver: 'qemu',
+        formats: ['qcow2'],
+        firmware: 'uefi',
+        recipes: { providers: { targets: ['qemu', 'kubevirt'] } },
+      },
+    ],
+    ['build-node-ova-esx-photon-3', { image: 'photon3', driver: 'esxi', formats: ['ova'] }],
     ['build-node-ova-local-photon-5', { image: 'photon5', driver: 'qemu', formats: ['ova'] }],
     ['build-node-ova-local-vmx-photon-4', { image: 'photon4', driver: 'qemu', formats: ['ova'] }],
     ['build-node-ova-vsphere-almalinux-9', { image: 'almalinux9', driver: 'vsphere', formats: ['ova'] }],

@@ -61,7 +61,7 @@ describe('steps of the user’s own', () => {
         node.yaml:4:5: provision[0].atempts: is no known setting (did you mean provision[0].attempts?)
         node.yaml:6:16: provision[1].secrets.A: cannot have file and env together
         node.yaml:8:16: provision[2].secrets.1A: must be a variable name: letters, digits and _, no digit first, got "1A"
-        node.yaml:10:19: provision[3].secrets.A: must be settings, got "plain-text""
+        node.yaml:10:19: provision[3].secrets.A: must be settings, got ***"
     `);
   });
 

@@ -117,7 +117,7 @@ describe('values as text', () => {
 
 describe('what is wrong with variables', () => {
   it.each([
-    [['kubernetes_version=v1.36.1'], '--var kubernetes_version: is no known setting (did you mean kubernetes.version?)'],
+    [['kubernetesversion=v1.36.1'], '--var kubernetesversion: is no known setting (did you mean kubernetes.version?)'],
     [['provision.0.shell=x'], '--var provision.0.shell: is no known setting (kib-native inspect <image> lists the settings)'],
     [['__proto__.x=1'], '--var __proto__.x: is no known setting (kib-native inspect <image> lists the settings)'],
     [['recipes.constructor=1'], '--var recipes.constructor: is no known setting (kib-native inspect <image> lists the settings)'],

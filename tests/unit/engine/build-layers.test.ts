@@ -51,6 +51,17 @@ describe('a build with layers', () => {
     expect((await readdir(join(cacheHome, 'layers'))).filter((name) => name.startsWith('.part'))).toEqual([]);
   });
 
+  it('sets the clock of a continued machine before anything else runs on it', async () => {
+    const { build } = await sameCache();
+    await build([one, two]);
+    const resumed = await build([one, recipe('two', [exec('look', sh`cat "$(command -v date).asked"`)])]);
+    expect(resumed.outcome.error).toBeUndefined();
+    expect(resumed.house.steps).toContain('resume');
+    const asked = resumed.outcome.events.flatMap((event) => (event.type === 'log' ? [event.line] : []));
+    // The build's own clock, which stands at the beginning of 2026.
+    expect(asked[0]).toMatch(/^--utc --set=@1767\d{6}\.\d{3}$/);
+  });
+
   it('makes anew what changed, and says what that is', async () => {
     const { build } = await sameCache();
     await build([one, two]);

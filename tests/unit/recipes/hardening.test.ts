@@ -3,10 +3,13 @@ import { chmodSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { Control } from '../../../recipes/hardening/control.ts';
 import { CONTROLS } from '../../../recipes/hardening/index.ts';
 import { modesAre, setModes } from '../../../recipes/hardening/observe.ts';
 import { hardening } from '../../../recipes/hardening.ts';
 import { kubernetesSchema, type RecipeContext } from '../../../src/core/index.ts';
+import { sabotagesOf } from '../../support/hardening/sabotage.ts';
+import { SPECIAL } from '../../support/hardening/special.ts';
 import { osOf } from '../../support/plan.ts';
 
 const context: RecipeContext = {
@@ -34,6 +37,17 @@ describe('controls', () => {
       expect(reference).toMatch(/^CIS (Distribution Independent Linux 2\.0\.0|Kubernetes 1\.(12\.0|24)) \d+(\.\d+)+$/);
       expect(check({ os: context.os, banner: 'x\n' }).text).not.toBe('');
     }
+  });
+
+  it('can each be undone in a running machine, where the check of each has to name what was undone', () => {
+    for (const control of CONTROLS)
+      expect(
+        sabotagesOf(control).flatMap(({ named }) => named),
+        control.id,
+      ).not.toEqual([]);
+    expect(Object.keys(SPECIAL).filter((id) => CONTROLS.every((control) => control.id !== id))).toEqual([]);
+    const stranger = { ...CONTROLS[0], id: 'linux-9.9', wants: { actions: () => [] } } as Control;
+    expect(() => sabotagesOf(stranger)).toThrow('nobody says how to undo linux-9.9');
   });
 
   it('are those of the level and what is added, without what is skipped', () => {

@@ -1,4 +1,4 @@
-import { count, hardware, size, takeIso } from './builder-parts.ts';
+import { count, hardware, NO_SECRET, size, takeIso } from './builder-parts.ts';
 import type { Draft } from './draft.ts';
 import { isTrueText, isWhole, type Part, record, text, texts } from './template.ts';
 
@@ -65,12 +65,7 @@ export function vsphere(draft: Draft, part: Part): readonly string[] {
   };
   for (const [theirs, ours] of Object.entries(options)) draft.set(`driver.${ours}`, text(settings[theirs]), part.placeOf(theirs));
   if (isTrueText(settings['insecure_connection'])) draft.set('driver.insecure', true, part.placeOf('insecure_connection'));
-  if (settings['password'] !== undefined)
-    draft.note(
-      part.placeOf('password'),
-      'password',
-      'no secret goes into an image file; name where it is kept by driver.password',
-    );
+  if (settings['password'] !== undefined) draft.note(part.placeOf('password'), 'password', NO_SECRET);
   const template = text(settings['template']);
   if (template !== undefined && isWhole(template)) draft.set('base', { template }, part.placeOf('template'));
   draft.set('formats', [isTrueText(settings['convert_to_template']) ? 'template' : 'ova'], part.place);
@@ -133,10 +128,10 @@ export function amazon(draft: Draft, part: Part): readonly string[] {
     if (values.length > 0) draft.set(`driver.${ours}`, values, part.placeOf(theirs));
   }
   if (texts(settings['ami_groups']).includes('all')) draft.set('driver.ami.public', true, part.placeOf('ami_groups'));
-  for (const tags of ['tags', 'snapshot_tags'] as const) {
-    const known = Object.entries(record(settings[tags])).filter(([, value]) => typeof value === 'string' && isWhole(value));
-    if (known.length > 0)
-      draft.set(`driver.ami.${tags === 'tags' ? 'tags' : 'snapshotTags'}`, Object.fromEntries(known), part.placeOf(tags));
+  const tags: Readonly<Record<string, string>> = { tags: 'ami.tags', snapshot_tags: 'ami.snapshotTags', run_tags: 'tags' };
+  for (const [theirs, ours] of Object.entries(tags)) {
+    const known = Object.entries(record(settings[theirs])).filter(([, value]) => typeof value === 'string' && isWhole(value));
+    if (known.length > 0) draft.set(`driver.${ours}`, Object.fromEntries(known), part.placeOf(theirs));
   }
   const id = text(settings['source_ami']);
   const filter = record(
@@ -147,11 +142,17 @@ export function amazon(draft: Draft, part: Part): readonly string[] {
   if (id !== undefined && isWhole(id)) draft.set('base', { ami: id }, part.placeOf('source_ami'));
   else if (name !== undefined && isWhole(name) && owner !== undefined)
     draft.set('base', { ami: { owner, name } }, part.placeOf('source_ami_filter'));
-  const [volume] = Array.isArray(settings['launch_block_device_mappings'])
-    ? settings['launch_block_device_mappings'].map(record)
-    : [];
-  const gib = count(volume?.['volume_size']);
-  if (gib !== undefined) draft.set('disk', `${gib}GiB`, part.placeOf('launch_block_device_mappings'));
+  for (const mappings of ['launch_block_device_mappings', 'ami_block_device_mappings']) {
+    const [volume] = Array.isArray(settings[mappings]) ? settings[mappings].map(record) : [];
+    const gib = count(volume?.['volume_size']);
+    if (gib !== undefined) draft.set('disk', `${gib}GiB`, part.placeOf(mappings));
+  }
+  if (settings['associate_public_ip_address'] !== undefined)
+    draft.set(
+      'driver.publicIp',
+      isTrueText(settings['associate_public_ip_address']),
+      part.placeOf('associate_public_ip_address'),
+    );
   for (const key of ['access_key', 'secret_key', 'token']) {
     if (text(settings[key]) !== undefined)
       draft.note(part.placeOf(key), key, 'no secret goes into an image file; AWS_ACCESS_KEY_ID and so on are read');
@@ -159,15 +160,16 @@ export function amazon(draft: Draft, part: Part): readonly string[] {
   return [
     ...Object.keys(options),
     ...Object.keys(lists),
+    ...Object.keys(tags),
     'ami_groups',
-    'tags',
-    'snapshot_tags',
     'profile',
     'ami_regions',
     'encrypt_boot',
     'source_ami',
     'source_ami_filter',
     'launch_block_device_mappings',
+    'ami_block_device_mappings',
+    'associate_public_ip_address',
     'access_key',
     'secret_key',
     'token',

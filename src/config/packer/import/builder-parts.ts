@@ -2,6 +2,8 @@ import { parseSize } from '../../../core/index.ts';
 import type { Draft } from './draft.ts';
 import { isTrueText, isWhole, type Part, text, texts } from './template.ts';
 
+export const NO_SECRET = 'no secret goes into an image file; name where it is kept by driver.password';
+
 /** A count written as number or text. */
 export function count(value: unknown): number | undefined {
   const digits = text(value);

@@ -25,7 +25,8 @@ export class Draft {
     const keys = path.split('.');
     const schemas = schemasAt(this.#root, keys);
     if (schemas.length === 0) return this.note(place, path, 'this program has no such setting');
-    if (schemas.some((schema) => isDefault(value, schema))) return;
+    // A driver's default may mean something else to another one.
+    if (schemas.every((schema) => isDefault(value, schema))) return;
     if (typeof value === 'string' && !isWhole(value)) return this.note(place, path, `only Packer knows ${value}`);
     put(this.#settings, keys, value);
   }

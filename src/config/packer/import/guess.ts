@@ -1,3 +1,6 @@
+import type { Variable } from '../../variables.ts';
+import { plain } from '../ansible-vars.ts';
+
 /** What names of systems look like in URLs, image names and guest types, the more telling first. */
 const SYSTEMS: readonly (readonly [RegExp, string])[] = [
   [/ubuntu[-_/]?(26\.?04)|resolute/i, 'ubuntu2604'],
@@ -31,4 +34,18 @@ export function guessSystem(hints: readonly (string | undefined)[]): string | un
     if (found !== undefined) return found;
   }
   return undefined;
+}
+
+/** Variables that only builders of one kind have. */
+const TELLING: Readonly<Record<string, string>> = {
+  vcenter_server: 'vsphere',
+  remote_host: 'esxi',
+  aws_region: 'ec2',
+  ami_regions: 'ec2',
+};
+
+/** The driver that variables are for, where no template names its builder. */
+export function guessDriver(variables: readonly Variable[]): string | undefined {
+  const telling = variables.find(({ name, value }) => Object.hasOwn(TELLING, name) && plain(value) !== '');
+  return telling === undefined ? undefined : TELLING[telling.name];
 }

@@ -7,14 +7,16 @@ import { type Registry, type RootSchema, rootSchema } from '../../schema.ts';
 import { readSource } from '../../source-file.ts';
 import { isSettings, type Variable } from '../../variables.ts';
 import { ANSIBLE_BUNDLES } from '../ansible.ts';
+import { releaseOf } from '../convert.ts';
 import { parseHcl } from '../hcl.ts';
 import { HclError } from '../hcl-value.ts';
 import { isPackerName } from '../interpret.ts';
 import { BUILDER_NAMES } from '../names.ts';
 import { parseHclVariables, placeIn } from '../var-file.ts';
+import { NO_SECRET } from './builder-parts.ts';
 import { isKnownBuilder, takeBuilder } from './builders.ts';
 import { Draft } from './draft.ts';
-import { guessSystem } from './guess.ts';
+import { guessDriver, guessSystem } from './guess.ts';
 import { extraVariables, readPlaybook } from './playbook.ts';
 import { takePostProcessor, takeProvisioner } from './provisioners.ts';
 import { readHclTemplate } from './read-hcl.ts';
@@ -137,7 +139,10 @@ function allVariables(
       }),
     );
   const isBundle = (name: string) => ANSIBLE_BUNDLES.some((bundle) => bundle === name);
-  return [...own, ...given].filter(
+  // Those that only the template asks for are put in already.
+  const asked = JSON.stringify(document?.value ?? '');
+  const others = given.filter(({ name }) => isPackerName(name) || !asked.includes(`user \`${name}\``));
+  return [...own, ...others].filter(
     ({ name }) => read === undefined || name === 'ansible_user_vars' || !(isBundle(name) || Object.hasOwn(BUILDER_NAMES, name)),
   );
 }
@@ -148,6 +153,8 @@ function takeVariables(
   root: RootSchema,
   { family, env }: Pick<Parameters<typeof assignVariables>[2], 'family' | 'env'>,
 ): void {
+  const guessed = guessDriver(variables);
+  if (guessed !== undefined && draft.drivers.includes(guessed)) draft.set('driver.name', guessed, '');
   const driver = text(draft.get('driver.name')) ?? 'qemu';
   const assigned = assignVariables(variables, root, {
     family,
@@ -155,7 +162,10 @@ function takeVariables(
     driver,
     runtime: draft.get('recipes.crio') === undefined ? 'containerd' : 'crio',
   });
-  for (const { path, value, variable } of assigned.list) draft.set(path.join('.'), value, variable.source);
+  for (const { path, value, variable } of assigned.list) {
+    if (path.at(-1) === 'password') draft.note(variable.source, variable.name, NO_SECRET);
+    else draft.set(path.join('.'), value, variable.source);
+  }
   for (const { path, source = '', message } of [...assigned.warnings, ...assigned.problems]) draft.note(source, path, message);
   if (assigned.outputDir !== undefined) {
     const source = variables.findLast(({ name }) => name === 'output_directory' || name === 'output_dir')?.source ?? '';
@@ -189,7 +199,7 @@ async function takeTemplate(draft: Draft, read: Template, builder: Part | undefi
   for (const part of read.provisioners) {
     if (isPlumbing(part)) continue;
     if (part.type === 'ansible' || part.type === 'ansible-local') await takeAnsible(draft, part, root, read.label);
-    else if (!takeProvisioner(draft, part))
+    else if (!(await takeProvisioner(draft, part, root)))
       draft.note(part.place, `provisioner ${part.type}`, 'has no counterpart; write its steps under provision');
   }
   for (const part of read.postProcessors) {
@@ -226,10 +236,11 @@ async function takeAnsible(draft: Draft, part: Part, root: string, label: string
   takeTasks(draft, await readPlaybook(draft, part, root, label));
   for (const [name, value] of extraVariables(part)) {
     if (!isWhole(value)) continue;
-    if (/(kubernetes|k8s)_(semver|version)$/.test(name))
-      draft.set('kubernetes.version', `v${value.replace(/^v/, '')}`, part.place);
-    else if (/cni_(semver|version)$/.test(name)) draft.set('recipes.cni.version', value.replace(/^v/, ''), part.place);
-    else draft.note(part.placeOf('extra_arguments'), name, 'is a variable of Ansible roles, which are not run');
+    if (/(kubernetes|k8s)_(semver|version)$/.test(name)) draft.set('kubernetes.version', `v${releaseOf(value)}`, part.place);
+    else if (/cni_(semver|version)$/.test(name)) {
+      draft.set('recipes.cni.version', releaseOf(value), part.place);
+      draft.set('recipes.cni.source', 'upstream', part.place);
+    } else draft.note(part.placeOf('extra_arguments'), name, 'is a variable of Ansible roles, which are not run');
   }
 }
 
@@ -251,6 +262,7 @@ function hints(
     of('os_display_name'),
     of('distribution_release'),
     text(builder?.settings['vm_name']),
+    text(builder?.settings['ami_name']),
     text(builder?.settings['template']),
     text(builder?.settings['guest_os_type']),
     builder?.name,

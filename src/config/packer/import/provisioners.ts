@@ -1,3 +1,5 @@
+import { stat } from 'node:fs/promises';
+import { basename, resolve } from 'node:path';
 import type { Draft } from './draft.ts';
 import { isWhole, type Note, type Part, text, texts } from './template.ts';
 
@@ -6,8 +8,8 @@ const SEALED =
   /cloud-init clean|random-seed|machine-id|\/etc\/hostname|ssh_host_|authorized_keys|bash_history|HISTFILE|history -c|(apt(-get)?|dnf|yum|tdnf) (-y )?(clean|autoremove)|\/var\/lib\/apt\/lists|\/var\/(cache|tmp)|rm .*\/tmp\/|fstrim|journalctl .*--vacuum|truncate .*\/var\/log|^(sync|true|echo\b.*|#.*|set .*)$/;
 const REBOOT = /^(sudo\s+)?((systemctl\s+)?reboot(\s+(now|-f))?|shutdown\s+-r(\s+(now|-f))?)$/;
 
-/** Turns a provisioner of Packer's own into steps. False for types it does not know. */
-export function takeProvisioner(draft: Draft, part: Part): boolean {
+/** Turns a provisioner of Packer's own into steps. False for types it does not know. Paths of this host are relative to `root`. */
+export async function takeProvisioner(draft: Draft, part: Part, root: string): Promise<boolean> {
   const why: Readonly<Record<string, string>> = {
     'shell-local': 'runs on this host: call it before or after kib-native build',
     goss: 'recipes bring checks of their own, on the build and on a fresh boot',
@@ -18,7 +20,7 @@ export function takeProvisioner(draft: Draft, part: Part): boolean {
     'windows-restart': 'Windows images are not made here',
   };
   if (part.type === 'shell') shell(draft, part);
-  else if (part.type === 'file') file(draft, part);
+  else if (part.type === 'file') await file(draft, part, root);
   else if (part.type === 'breakpoint') draft.add('provision', { breakpoint: text(part.settings['note']) ?? 'breakpoint' });
   else if (Object.hasOwn(why, part.type)) draft.note(part.place, `provisioner ${part.type}`, why[part.type] ?? '');
   else return false;
@@ -104,7 +106,7 @@ function environmentOf(part: Part, draft: Draft): Readonly<Record<string, string
   );
 }
 
-function file(draft: Draft, part: Part): void {
+async function file(draft: Draft, part: Part, root: string): Promise<void> {
   const { settings } = part;
   const to = text(settings['destination']);
   const content = text(settings['content']);
@@ -122,8 +124,16 @@ function file(draft: Draft, part: Part): void {
   for (const source of sources) {
     if (!isWhole(source)) draft.note(part.placeOf('source'), source, 'only Packer knows its name');
     else if (source.endsWith('/')) draft.add('provision', { dir: source.replace(/\/$/, ''), to: to.replace(/\/$/, '') });
+    // Without a slash at the end, what goes over is the folder rather than what is in it.
+    else if (await isFolder(resolve(root, source)))
+      draft.add('provision', { dir: source, to: `${to.replace(/\/$/, '')}/${basename(source)}` });
     else draft.add('provision', { file: source, to: to.endsWith('/') ? `${to}${source.split('/').at(-1)}` : to });
   }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined);
+  return found?.isDirectory() === true;
 }
 
 export function takePostProcessor({ type, place }: Part): Note | undefined {

@@ -101,6 +101,29 @@ describe('on the command line', () => {
     expect(image.driverOptions).toMatchObject({ display: 'gtk' });
   });
 
+  it('takes those of wardroom, image-builder’s ancestor', async () => {
+    const vars = ['kubernetes_version=1.34.11-00', 'kubernetes_cni_version=1.9.1-00'];
+    const { image } = await configuredImage({ targets: ['ubuntu1804'], vars, registry: await loadRegistry() });
+    expect(image.spec.kubernetes.version).toBe('v1.34.11');
+    expect(image.recipes.find(({ recipe }) => recipe.name === 'cni')?.params).toMatchObject({
+      version: '1.9.1',
+      source: 'upstream',
+    });
+  });
+
+  it('takes those of a single ESXi host', async () => {
+    const esx = { remote_type: 'esx5', remote_host: 'esxi.example', remote_datastore: 'ssd', network: 'Builds' };
+    const { images, warnings } = await configured({
+      targets: ['build-node-ova-esx-debian-13'],
+      files: { 'esx.json': JSON.stringify(esx) },
+      env: { PACKER_VAR_FILES: 'esx.json' },
+      registry: await loadRegistry(),
+    });
+    expect(images[0]?.image.driver.name).toBe('esxi');
+    expect(images[0]?.image.driverOptions).toMatchObject({ host: 'esxi.example', datastore: 'ssd', network: 'Builds' });
+    expect(warnings).toEqual([]);
+  });
+
   it('does not take memory in MB for bytes', async () => {
     expect(await report({ targets: ['debian13'], vars: ['memory=4096'] })).toBe(
       '--var memory: must be a size such as 4GiB, got 4.0 KiB (did you mean 4096MiB?)',

@@ -4,24 +4,28 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { join, normalize } from 'node:path';
 
-export interface RpmServer extends AsyncDisposable {
+export interface FolderServer extends AsyncDisposable {
   /** The folder as guests behind QEMU's user network see it (10.0.2.2 is this host's loopback). */
   readonly url: string;
   /** Proxy by which this host reaches the same address. */
   readonly proxy: string;
   /** Requests: `guest GET /os/repodata/repomd.xml` or `host GET …`. */
   readonly log: string[];
+  /** Beginnings of paths, `/os/`, whose requests are cut off instead of answered. */
+  readonly gone: Set<string>;
 }
 
 /** Serves a folder on loopback to guests, and to this host as a proxy for the address that guests know it by. */
-export async function serveRpms(folder: string): Promise<RpmServer> {
+export async function serveFolder(folder: string): Promise<FolderServer> {
   const log: string[] = [];
+  const gone = new Set<string>();
   const server = createServer((req, res) => {
     const asked = req.url ?? '/';
     const isProxied = /^https?:/.test(asked);
     const path = normalize(decodeURIComponent(new URL(asked, 'http://localhost').pathname));
     log.push(`${isProxied ? 'host' : 'guest'} ${req.method} ${path}`);
-    void answer(join(folder, path), req, res);
+    if ([...gone].some((start) => path.startsWith(start))) req.socket.destroy();
+    else void answer(join(folder, path), req, res);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
@@ -29,6 +33,7 @@ export async function serveRpms(folder: string): Promise<RpmServer> {
     url: `http://10.0.2.2:${port}`,
     proxy: `http://127.0.0.1:${port}`,
     log,
+    gone,
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

@@ -1,0 +1,66 @@
+import { spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import type { Driver, Endpoint, SealedDisk } from '../../src/core/index.ts';
+import { collectGarbage } from '../../src/engine/gc.ts';
+import { convert } from '../../src/io/qemu-img.ts';
+import { hasTinyGuestWritten } from './tiny-guest.ts';
+
+const { signal } = new AbortController();
+
+/** Whether a sealed disk is that of a tiny guest that has run. `dir` is for a copy of it. */
+export async function hasWritten(disk: SealedDisk, dir: string): Promise<boolean> {
+  if (disk.kind !== 'file') return false;
+  const target = join(dir, 'sealed.img');
+  await convert({ source: disk, target, targetFormat: 'raw', signal });
+  return hasTinyGuestWritten(await readFile(target));
+}
+
+/** What a server says first; nothing when it hangs up. */
+export async function greeting({ host, port }: Endpoint): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host, port });
+    socket.on('data', (chunk: Buffer) => {
+      resolve(chunk.toString());
+      socket.destroy();
+    });
+    socket.once('error', reject);
+    socket.once('close', () => resolve(''));
+  });
+}
+
+/**
+ * Has another process run a tiny guest, kills it, lets `between` look at the machine that is left, and collects the garbage. Returns what
+ * collecting said of the build before the kill, after it, and once more. `dir` is an empty folder, of which `work` is the build’s.
+ */
+export async function collectAfterKill(
+  driver: Driver,
+  { dir, build, options }: { readonly dir: string; readonly build: string; readonly options: unknown },
+  between: (machine: { readonly id: string }) => void,
+): Promise<readonly string[]> {
+  const script = fileURLToPath(new URL('driver-process.ts', import.meta.url));
+  const child = spawn(process.execPath, ['--import', 'tsx', script, driver.name, dir, build, JSON.stringify(options)], {
+    detached: true,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  const collect = async (): Promise<string> => {
+    const { builds } = await collectGarbage({ stateHome: dir, drivers: [driver], dryRun: false, signal });
+    return builds.map(({ id, status }) => `${id} ${status}`).join();
+  };
+  try {
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    const machine = JSON.parse((await lines.next()).value ?? '{}') as { readonly id: string };
+    const before = await collect();
+    process.kill(-Number(child.pid), 'SIGKILL');
+    await ended;
+    between(machine);
+    return [before, await collect(), await collect()];
+  } finally {
+    child.kill('SIGKILL');
+    await ended;
+  }
+}
