@@ -96,5 +96,20 @@ function mergeRepositories(
     }
     byName.set(repository.name, repository);
   }
+  if (os.packageManager === 'apt') issues.push(...sameSources([...byName.values()]));
   return [...byName.values()];
+}
+
+/** One source with two keyrings is refused by apt as a whole: "Conflicting values set for option Signed-By" (apt-pkg/deb/debmetaindex.cc). */
+function sameSources(repositories: readonly PackageRepository[]): readonly ConfigIssue[] {
+  const names = new Map<string, string>();
+  return repositories.flatMap(({ name, apt }) => {
+    if (apt === undefined) return [];
+    const source = `${apt.uri.replace(/\/*$/, '')} ${apt.suite}`;
+    const other = names.get(source);
+    names.set(source, name);
+    return other === undefined
+      ? []
+      : [{ path: 'recipes', message: `${other} and ${name} are the same package repository: ${source}` }];
+  });
 }

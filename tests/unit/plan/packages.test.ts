@@ -77,6 +77,23 @@ describe('planPackages', () => {
     expect(planPackages(recipes, contextOf('debian13')).repositories).toEqual([repository]);
   });
 
+  it('refuses one repository under two names, which apt would not read', () => {
+    const repository = (name: string, uri: string): PackageRepository => ({
+      name,
+      title: name,
+      key: name,
+      apt: { uri, suite: 'stable', components: ['main'] },
+    });
+    const wanting = (...uris: readonly string[]) =>
+      uris.map((uri, index) => recipe(`r${index}`, [], { repositories: () => [repository(`n${index}`, uri)] }));
+    expect(() => planPackages(wanting('https://a.example/d', 'https://a.example/d/'), contextOf('debian13'))).toThrow(
+      /n0 and n1 are the same package repository: https:\/\/a\.example\/d stable/,
+    );
+    expect(planPackages(wanting('https://a.example/d', 'https://b.example/d'), contextOf('debian13')).repositories).toHaveLength(
+      2,
+    );
+  });
+
   it('names all contradictions at once', () => {
     const repository = (uri: string): PackageRepository => ({
       name: 'r',
