@@ -96,6 +96,7 @@ describe('the examples beside the packed package, TypeScript and Vitest', () => 
 
   it('hold a driver of somebody else to the contract', () => {
     const said = user.run('npx', ['vitest', 'run', '--dir', 'examples/own-driver']);
-    expect(said).toMatch(/Tests +\d\d passed \(\d\d\)/);
+    // A driver without secrets has none to show.
+    expect(said).toMatch(/Tests +\d\d passed \| 1 skipped \(\d\d\)/);
   });
 });
