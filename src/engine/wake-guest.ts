@@ -42,10 +42,24 @@ export async function wakeGuest(machine: RunningMachine, credentials: Credential
   }
 }
 
-/** The clock first: certificates and package lists are judged by it. What is written to urandom is mixed into the kernel's pool (random(4)). */
+/**
+ * The clock first: certificates and package lists are judged by it. What is written to urandom is only mixed into the kernel's pool, of which its
+ * generator takes a new key within a minute (random(4)); until then all machines of one memory would draw the same numbers, unless
+ * RNDRESEEDCRNG of <linux/random.h> makes it take one now. Kernels before 4.8 have no such key, and 4.17 was the first to have the call.
+ */
 function wake(clock: Clock): Sh {
   return sh`
     date --utc --set=${`@${(clock.now() / 1000).toFixed(3)}`} >/dev/null
     echo ${randomBytes(64).toString('base64')} | base64 -d >/dev/urandom
+    reseed() {
+      perl -e 'ioctl(STDIN, 0x5207, 0) or exit 1' || python3 -c 'import fcntl; fcntl.ioctl(0, 0x5207)' ||
+        python -c 'import fcntl; fcntl.ioctl(0, 0x5207)'
+    }
+    if ! reseed </dev/urandom >/dev/null 2>&1; then
+      case $(uname -r) in
+        [23].* | 4.[0-7].*) ;;
+        *) echo 'the random numbers of this machine cannot be told from those of others from the same memory' >&2; exit 1 ;;
+      esac
+    fi
   `;
 }

@@ -123,6 +123,24 @@ ${steps}`,
     expect(layersOf(run).slice(-2)).toContain(`${name} ok`);
   });
 
+  it('draws other random numbers each time it goes on from the same memory', async () => {
+    // As the first thing that the kernel is asked for after the wake-up: it must not wait until its generator is due.
+    const image = await imageFile(['head -c 16 /dev/urandom | od -An -tx1 > /etc/dice'], 'dice');
+    const thrown: { readonly start: string | undefined; readonly dice: string | undefined }[] = [];
+    for (const turn of ['zeroth', 'first', 'second']) {
+      const run = await build(image, turn, '--no-verify', '--from', 'provision');
+      expect(run.status, told(run)).toBe(0);
+      const disk = join(scratch, turn, 'dice', 'dice.qcow2');
+      const { texts } = await readImage(disk, 'qcow2', (path) => path === '/etc/dice', new AbortController().signal);
+      const start = spans(run).find((span) => span.startsWith('continue from layer '));
+      thrown.push({ start, dice: texts.get('/etc/dice')?.trim() });
+    }
+    const [, first, second] = thrown;
+    expect(first?.dice).toMatch(/^([0-9a-f]{2} ?){16}$/);
+    expect(second?.start).toBe(first?.start);
+    expect(second?.dice).not.toBe(first?.dice);
+  });
+
   it('goes on in another cache folder, and lets two builds at once share what one of them makes', async () => {
     const moved = join(scratch, 'moved');
     await mkdir(moved);

@@ -23,6 +23,8 @@ const GUEST_PROGRAMS = {
   systemctl: 'exit 0',
   // A guest that is continued gets its clock set; this host must keep its own. Says beside itself what it was asked.
   date: String.raw`printf '%s\n' "$*" >"$0.asked"`,
+  // Its kernel gets a new key for its random numbers.
+  perl: String.raw`printf '%s\n' "$*" >"$0.asked"`,
   'dpkg-query': String.raw`printf 'zlib1g\t1:1.3\tamd64\nbase-files\t13.1\tamd64\n'`,
 };
 
@@ -125,18 +127,20 @@ export function fakeDriver(onStep: (what: string) => unknown = () => {}, options
       return start(request, context);
     },
     layers: {
-      fingerprint: async () => {
-        await step('fingerprint');
-        return fingerprint() ?? 'keeps no memory';
-      },
-      async resume({ frozen, disk, machine }, _options, context) {
-        await step('resume');
-        const memory = await readFile(join(frozen, 'memory'), 'utf8').catch(() => '');
-        if (memory !== `memory under ${fingerprint()}`) {
-          throw new KibError('KIB_RESUME', `the memory of ${frozen} cannot be loaded: ${memory || 'it is not there'}`);
-        }
-        const seed = JSON.parse(await readFile(join(frozen, 'seed.json'), 'utf8')) as SeedFiles;
-        return start({ seed, disk, machine }, context);
+      memory: {
+        fingerprint: async () => {
+          await step('fingerprint');
+          return fingerprint() ?? 'keeps no memory';
+        },
+        async resume({ frozen, disk, machine }, _options, context) {
+          await step('resume');
+          const memory = await readFile(join(frozen, 'memory'), 'utf8').catch(() => '');
+          if (memory !== `memory under ${fingerprint()}`) {
+            throw new KibError('KIB_RESUME', `the memory of ${frozen} cannot be loaded: ${memory || 'it is not there'}`);
+          }
+          const seed = JSON.parse(await readFile(join(frozen, 'seed.json'), 'utf8')) as SeedFiles;
+          return start({ seed, disk, machine }, context);
+        },
       },
     },
     async reap({ id }) {

@@ -51,15 +51,20 @@ describe('a build with layers', () => {
     expect((await readdir(join(cacheHome, 'layers'))).filter((name) => name.startsWith('.part'))).toEqual([]);
   });
 
-  it('sets the clock of a continued machine before anything else runs on it', async () => {
+  it('sets the clock of a continued machine and lets it draw numbers of its own before anything else runs on it', async () => {
     const { build } = await sameCache();
     await build([one, two]);
-    const resumed = await build([one, recipe('two', [exec('look', sh`cat "$(command -v date).asked"`)])]);
+    const resumed = await build([
+      one,
+      recipe('two', [exec('look', sh`cat "$(command -v date).asked" "$(command -v perl).asked"`)]),
+    ]);
     expect(resumed.outcome.error).toBeUndefined();
     expect(resumed.house.steps).toContain('resume');
     const asked = resumed.outcome.events.flatMap((event) => (event.type === 'log' ? [event.line] : []));
     // The build's own clock, which stands at the beginning of 2026.
     expect(asked[0]).toMatch(/^--utc --set=@1767\d{6}\.\d{3}$/);
+    // RNDRESEEDCRNG
+    expect(asked[1]).toContain('ioctl(STDIN, 0x5207, 0)');
   });
 
   it('makes anew what changed, and says what that is', async () => {
