@@ -24,6 +24,6 @@ export const qemu = defineDriver<QemuOptions>({
   validate: (machine, { cpuModel }) => levelIssues(cpuModel, machine),
   preview,
   launch,
-  layers: { fingerprint, resume },
+  layers: { memory: { fingerprint, resume } },
   reap: (resource) => reapProcess(resource),
 });

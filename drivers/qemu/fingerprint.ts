@@ -9,7 +9,7 @@ import { type HostFacts, hostFacts } from './facts.ts';
 import type { QemuOptions } from './options.ts';
 import { PLACEHOLDERS } from './preview.ts';
 
-/** See LayerAbility.fingerprint: `7.2.22 (Debian …), pc-q35-7.2, tcg max, devices 0123456789ab`. */
+/** See MemoryAbility.fingerprint: `7.2.22 (Debian …), pc-q35-7.2, tcg max, devices 0123456789ab`. */
 export async function fingerprint(machine: MachineSpec, options: QemuOptions, context: Context): Promise<string> {
   return fingerprintOf(machine, options, await hostFacts(machine, options, context), context.signal);
 }

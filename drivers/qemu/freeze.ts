@@ -23,7 +23,7 @@ export interface Freezable {
   readonly vars: VarsFile | undefined;
   readonly diskBytes: number;
   readonly options: QemuOptions;
-  /** See LayerAbility; it becomes that of every freeze. Undefined when memory is not to be kept. */
+  /** See MemoryAbility; it becomes that of every freeze. Undefined when memory is not to be kept. */
   readonly fingerprint: string | undefined;
   readonly context: Context;
 }

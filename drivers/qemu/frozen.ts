@@ -11,7 +11,7 @@ export const FROZEN_SEED = 'seed.iso';
 
 const frozenSchema = z.strictObject({
   v: z.literal(1),
-  /** As LayerAbility.fingerprint: the one machine that this memory can be loaded into, to the last device. */
+  /** As MemoryAbility.fingerprint: the one machine that this memory can be loaded into, to the last device. */
   fingerprint: z.string(),
   memory: z.enum(MEMORY_FILES),
 });

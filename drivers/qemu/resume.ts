@@ -15,7 +15,7 @@ import { startMachine } from './start.ts';
 /** Time for QEMU to say why and end, when it cannot load what it got. */
 const LAST_WORDS_MS = 1000;
 
-/** Continues a frozen machine. See LayerAbility.resume for the contract; errors are KIB_… of this driver. */
+/** Continues a frozen machine. See MemoryAbility.resume for the contract; errors are KIB_… of this driver. */
 export async function resume(request: ResumeRequest, options: QemuOptions, context: Context): Promise<QemuMachine> {
   const { machine, disk } = request;
   const { clock, signal } = context;

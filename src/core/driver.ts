@@ -74,7 +74,7 @@ export interface Driver<O = unknown> {
    * Throws KIB_QEMU_MISSING-like environment errors before creating anything.
    */
   launch(request: LaunchRequest, options: O, context: Context): Promise<RunningMachine>;
-  /** Present when its machines can be frozen (RunningMachine.freezer) and continued. */
+  /** Present when its machines can be frozen (RunningMachine.freezer). */
   readonly layers?: LayerAbility<O>;
   /** Present when the hypervisor keeps images itself: bases to start from, and what is made of a sealed machine. */
   readonly images?: ImageAbility<O>;
@@ -82,8 +82,16 @@ export interface Driver<O = unknown> {
   reap(resource: Resource): Promise<string>;
 }
 
-/** Optional ability of a driver: continuing machines that were frozen with their memory. */
+/** Optional ability of a driver: machines that can be frozen, and others that start where those were. */
 export interface LayerAbility<O> {
+  /** How many layers of one build are worth what freezing costs here: the first two and the last ones; at least 3. Default: 16. */
+  readonly atMost?: number;
+  /** Present when a machine's memory can be kept too; without it a layer is a disk, which is booted. */
+  readonly memory?: MemoryAbility<O>;
+}
+
+/** Continuing machines that were frozen with their memory. */
+export interface MemoryAbility<O> {
   /**
    * What a saved memory depends on besides the layer: version of the hypervisor, machine type, CPU, accelerator. Memory frozen under another
    * fingerprint cannot be continued here; its disk can still be booted. Throws like launch.

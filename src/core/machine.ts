@@ -128,7 +128,7 @@ export interface Screenshotter {
 export interface Freezer {
   /**
    * Stops the guest for a moment, lets its disk as it is now stay in the folder it is in, and goes on with an overlay at `next`. With
-   * `memory`, what `resume` needs besides the disk is written to the same folder. Nothing of the frozen folder is written to after this
+   * `memory`, which only a driver with that ability is asked for, what `resume` needs besides the disk is written to the same folder. Nothing of the frozen folder is written to after this
    * returns, so the caller may move it. When it throws the machine is of no use any more.
    */
   freeze(request: { readonly next: DiskPlace; readonly memory: boolean; readonly signal: AbortSignal }): Promise<Frozen>;
@@ -138,7 +138,7 @@ export interface Freezer {
 export interface Frozen {
   /** Names of the files there, `disk.qcow2` among them. */
   readonly files: readonly string[];
-  /** Present when the memory is among them: see LayerAbility.fingerprint. */
+  /** Present when the memory is among them: see MemoryAbility.fingerprint. */
   readonly fingerprint: string | undefined;
   /** How long the guest stood still. */
   readonly pausedMs: number;

@@ -1,5 +1,5 @@
 import { rm } from 'node:fs/promises';
-import { type BuildPlan, type Context, releasing } from '../core/index.ts';
+import { type BuildPlan, type Context, type Driver, releasing } from '../core/index.ts';
 import { planBuild } from '../plan/planner.ts';
 import { buildStateDir } from './build-dirs.ts';
 import { type Judged, judgeChain } from './layers/judge.ts';
@@ -35,7 +35,7 @@ export interface WhyLayer {
 export function startWhy(request: WorkRequest & Pick<BuildRequest, 'image'>, signal: AbortSignal): WorkHandle<CacheWhy> {
   const why = async (context: Context) => {
     const { plan } = await resolvePlan(request, planBuild(request.image), context);
-    return whyMissed(plan, context);
+    return whyMissed(plan, request.image.driver, context);
   };
   const work = startWork(request, why, signal);
   // No build: nobody looks for its logs. What it could not clean up is gc's to find.
@@ -48,9 +48,13 @@ export function startWhy(request: WorkRequest & Pick<BuildRequest, 'image'>, sig
 }
 
 /** Which layers of a plan with all its key facts are in the cache, and why the first one that is not is not. Changes nothing. */
-export async function whyMissed(plan: BuildPlan, context: Pick<Context, 'dirs' | 'signal'>): Promise<CacheWhy> {
+export async function whyMissed(
+  plan: BuildPlan,
+  driver: Pick<Driver, 'layers'>,
+  context: Pick<Context, 'dirs' | 'signal'>,
+): Promise<CacheWhy> {
   const { dirs, signal } = context;
-  const kept = keptOf(plan.layers);
+  const kept = keptOf(plan.layers, driver);
   const layers: WhyLayer[] = [];
   for (const { layer } of kept) {
     const [found] = await judgeChain(layer.key, { cacheDir: dirs.cache, signal });

@@ -64,8 +64,9 @@ function withDisk(disk: DiskPlace | undefined): { readonly disk?: DiskPlace } {
 /** Whether the layer has a memory that this host's hypervisor can load. */
 async function canContinue(top: StoredLayer, { image }: BuildRequest, plan: BuildPlan, context: Context): Promise<boolean> {
   const { memory } = top.record;
-  if (memory === undefined || image.driver.layers === undefined) return false;
-  const fingerprint = await image.driver.layers.fingerprint(plan.machine, image.driverOptions, context);
+  const ability = image.driver.layers?.memory;
+  if (memory === undefined || ability === undefined) return false;
+  const fingerprint = await ability.fingerprint(plan.machine, image.driverOptions, context);
   if (fingerprint === memory.fingerprint) return true;
   context.span.note(`the memory of layer ${top.record.name} was saved by another hypervisor; booting its disk`);
   return false;
@@ -80,8 +81,8 @@ async function tryToContinue(
   context: Context,
 ): Promise<StartedMachine | undefined> {
   const { driver, driverOptions } = request.image;
-  const { layers } = driver;
-  if (layers === undefined) return undefined;
+  const ability = driver.layers?.memory;
+  if (ability === undefined) return undefined;
   const { name } = top.record;
   return context.span.run('boot', `continue from layer ${name}`, async (span) => {
     let machine: RunningMachine | undefined;
@@ -89,7 +90,7 @@ async function tryToContinue(
       const credentials = await readCredentials(top);
       const disk = await chain.place();
       const continued = { name: plan.name, machine: plan.machine, frozen: top.dir, disk };
-      machine = await layers.resume(continued, driverOptions, { ...context, span });
+      machine = await ability.resume(continued, driverOptions, { ...context, span });
       const guest = await wakeGuest(machine, credentials, { ...context, span });
       context.scope.use(`machine ${machine.id}`, machine);
       return { machine, credentials, guest };

@@ -7,10 +7,20 @@ import { join } from 'node:path';
 import { inflateSync } from 'node:zlib';
 import { type Driver, type FileDisk, type LaunchRequest, localBase, type RunningMachine } from '../core/index.ts';
 import { countingSignal } from './counting-signal.ts';
-import { describeLayers, type LayersCase } from './describe-layers.ts';
+import { describeLayers } from './describe-layers.ts';
 import { noteCommandLines, placesOf } from './exposure.ts';
+import type { LayersCase } from './layer-bench.ts';
 import { filesBelow, processesWith } from './leftovers.ts';
-import { atJournalLine, CANCELLED, fuzz, leftovers as leftoversOf, NOTHING, type Outcome, type Remains } from './outcome.ts';
+import {
+  atJournalLine,
+  atMoment,
+  CANCELLED,
+  fuzz,
+  leftovers as leftoversOf,
+  NOTHING,
+  type Outcome,
+  type Remains,
+} from './outcome.ts';
 import { readPng } from './png.ts';
 import { type TestContext, testContext } from './test-context.ts';
 import { TIMEOUT_MS, type Vitest } from './vitest.ts';
@@ -31,8 +41,6 @@ export interface DriverCase<O> {
   readonly isRunning?: (machine: RunningMachine) => Promise<boolean>;
   /** Whether the guest asks for an address, for drivers that know it from that alone. Default: the driver needs no such guest. */
   readonly hasAddress?: boolean;
-  /** How far apart the moments are at which a launch is aborted; default: 40 ms. */
-  readonly momentMs?: number;
   /** For drivers whose machines are more than processes and files of this host: names of what is there of a build. */
   readonly remains?: Remains;
   /** Values that the driver reads and shows to nobody: a password, a line of a private key. Default: it has none. */
@@ -50,7 +58,10 @@ export function describeDriver<O>(vitest: Vitest, { driver, options, layers, ...
   it(`says how the layers of driver ${driver.name} are tried, if it has any`, () => {
     expect(layers !== undefined).toBe(driver.layers !== undefined);
   });
-  if (layers !== undefined) describeLayers(vitest, { driver, options, ...layers });
+  const { remains } = the;
+  if (layers !== undefined) {
+    describeLayers(vitest, { driver, options, ...layers, ...(remains === undefined ? {} : { remains }) });
+  }
 
   describe(`driver ${driver.name}`, { timeout: TIMEOUT_MS }, () => {
     let dir: string;
@@ -72,7 +83,7 @@ export function describeDriver<O>(vitest: Vitest, { driver, options, layers, ...
     });
 
     const launch = (context: TestContext, what = request): Promise<RunningMachine> => driver.launch(what, options, context);
-    const { hasAddress = true, momentMs = 40 } = the;
+    const { hasAddress = true } = the;
     const leftovers = async (context: TestContext) => leftoversOf(context, the.remains);
     const isRunning = async (machine: RunningMachine) =>
       the.isRunning === undefined ? isOpen((await machine.endpoint(new AbortController().signal)).port) : the.isRunning(machine);
@@ -230,7 +241,7 @@ export function describeDriver<O>(vitest: Vitest, { driver, options, layers, ...
     });
 
     it('leaves nothing, at whichever moment it is aborted', async () => {
-      const aborted = await stopAtEach((n) => ({ signal: AbortSignal.timeout((n - 1) * momentMs) }));
+      const aborted = await stopAtEach(atMoment);
       expect(aborted.length).toBeGreaterThan(2);
       for (const outcome of aborted) expect(outcome).toEqual(CANCELLED);
     });

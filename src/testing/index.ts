@@ -1,5 +1,5 @@
 export { type DriverCase, describeDriver, greeted } from './describe-driver.ts';
-export type { LayersCase } from './describe-layers.ts';
+export type { LayersCase } from './layer-bench.ts';
 export type { Remains } from './outcome.ts';
 export { MemoryJournal, RecordingSpan, type TestContext, type TestContextOptions, testContext } from './test-context.ts';
 export {

@@ -76,6 +76,14 @@ async function attempt(
   }
 }
 
+/**
+ * Aborts after some milliseconds, the longer the higher `n` is: later by a quarter each time, so that all tries together take five times as long as
+ * the work, however busy the host is.
+ */
+export function atMoment(n: number, factor = 1.25): TestContextOptions & { readonly signal: AbortSignal } {
+  return { signal: AbortSignal.timeout(Math.round(4 * factor ** (n - 1))) };
+}
+
 /** Aborts at the n-th line of the journal. */
 export function atJournalLine(line: number): TestContextOptions {
   const abort = new AbortController();

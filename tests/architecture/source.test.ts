@@ -18,7 +18,6 @@ const GUARDED: readonly { readonly pattern: RegExp; readonly what: string; reado
       'src/io/process.ts',
       'src/io/read-secret.ts',
       'src/testing/describe-driver.ts',
-      'src/testing/describe-layers.ts',
     ],
   },
   { what: 'signal handlers', pattern: /\bprocess\.(on|once)\(/, allowed: ['bin/kib-native.ts'] },

@@ -43,7 +43,6 @@ function describeEsxi(rig: EsxiRig): void {
     },
     isRunning: async (machine) => Promise.resolve(qemuOf(machine).length > 0),
     hasAddress: false,
-    momentMs: 250,
     remains: (buildId) => rig.named(buildId),
     secrets: privateLines(rig.keyFile),
   });

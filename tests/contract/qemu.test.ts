@@ -172,12 +172,12 @@ describe('QEMU launches', () => {
     if (firmware === 'bios') await greeted(launched, TINY_GUEST_LINES[1]);
     const next = await place('next', '../layer/disk.qcow2');
     const frozen = await launched.freezer?.freeze({ next, memory: true, signal: context.signal });
-    const { layers } = qemu;
-    if (frozen === undefined || layers === undefined) throw new Error('it cannot be frozen');
+    const memory = qemu.layers?.memory;
+    if (frozen === undefined || memory === undefined) throw new Error('it cannot be frozen');
     return {
       frozen,
       resume: async () =>
-        layers.resume(
+        memory.resume(
           { name: 'again', machine, frozen: disk.folder, disk: await place('resumed', '../layer/disk.qcow2') },
           options,
           context,

@@ -32,7 +32,11 @@ if (mode === 'freeze') {
   const backing = '../layer/disk.qcow2';
   await machine.freezer?.freeze({ next: await place('next', backing), memory: true, signal });
   const disk = await place('resumed', backing);
-  await qemu.layers?.resume({ name: 'again', machine: request.machine, frozen: join(root, 'layer'), disk }, options, context);
+  await qemu.layers?.memory?.resume(
+    { name: 'again', machine: request.machine, frozen: join(root, 'layer'), disk },
+    options,
+    context,
+  );
 }
 const { port } = await machine.endpoint(signal);
 console.log(JSON.stringify({ port, id: machine.id, uid: process.getuid?.() }));

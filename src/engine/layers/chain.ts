@@ -65,7 +65,8 @@ export class LayerChain {
     this.#inputs = inputs;
     this.#context = context;
     const paused = pausedLayer(inputs.plan, inputs.request);
-    this.#kept = new Set(keptLayers(inputs.plan.layers.length).filter((index) => index < paused));
+    const kept = keptLayers(inputs.plan.layers.length, inputs.request.image.driver.layers?.atMost);
+    this.#kept = new Set(kept.filter((index) => index < paused));
     this.#top = top;
     this.#lease = lease;
     this.#bootMs = top?.record.bootMs ?? 0;
@@ -82,7 +83,7 @@ export class LayerChain {
    * being published. Throws KIB_CACHE_CHANGED and KIB_DISK_FULL, of the layer before too.
    */
   async keep({ index, ms, machine, credentials }: Made): Promise<void> {
-    const { plan } = this.#inputs;
+    const { plan, request } = this.#inputs;
     const layer = plan.layers[index];
     if (layer === undefined || machine.freezer === undefined || this.#staging === undefined) return;
     if (index === 0) this.#bootMs = ms;
@@ -95,7 +96,7 @@ export class LayerChain {
     const next = await makeStaging(this.#context);
     const isLast = index === plan.layers.length - 1;
     const isWorthIt = isMemoryWorthIt({ isFirst: index === 0, isLast, bootMs: this.#bootMs, pausedMs: this.#pausedMs });
-    const memory = isWorthIt && !this.#knowsSecrets;
+    const memory = isWorthIt && !this.#knowsSecrets && request.image.driver.layers?.memory !== undefined;
     const place = { folder: next.folder, backing: backingOf(layer.key) };
     const frozen = await machine.freezer.freeze({ next: place, memory, signal: this.#context.signal });
     if (memory) this.#pausedMs = frozen.pausedMs;

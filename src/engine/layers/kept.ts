@@ -1,4 +1,4 @@
-import type { Layer } from '../../core/index.ts';
+import type { Driver, Layer } from '../../core/index.ts';
 import { type RecordedInput, recordedInputs } from './inputs.ts';
 import { keptLayers } from './policy.ts';
 
@@ -11,9 +11,9 @@ export interface KeptLayer {
   readonly inputs: readonly RecordedInput[];
 }
 
-/** The layers of a plan that are kept, from `boot` up. */
-export function keptOf(layers: readonly Layer[]): readonly KeptLayer[] {
-  const indexes = keptLayers(layers.length);
+/** The layers of a plan that a driver keeps, from `boot` up. */
+export function keptOf(layers: readonly Layer[], driver: Pick<Driver, 'layers'>): readonly KeptLayer[] {
+  const indexes = keptLayers(layers.length, driver.layers?.atMost);
   return indexes.flatMap((index, at) => {
     const layer = layers[index];
     if (layer === undefined) return [];

@@ -40,7 +40,7 @@ export async function openLayers(
     });
   }
   const inputs: ChainInputs = { ...rest, base };
-  const kept = keptOf(plan.layers).filter(({ index }) => index < pausedLayer(plan, request));
+  const kept = keptOf(plan.layers, image.driver).filter(({ index }) => index < pausedLayer(plan, request));
   const limit = await forget(kept, request.from, context);
   if (cache === 'auto')
     await removeSlowLayers(

@@ -37,7 +37,7 @@ export const layerRecordSchema = z.object({
   /** What booting took, here or in the layers below: what a saved memory spares. */
   bootMs: z.number(),
   files: z.array(z.object({ name: z.string(), bytes: z.number(), sha256: z.string() })),
-  /** Absent when only the disk was kept. `fingerprint` as in LayerAbility; `ms` is what saving it took. */
+  /** Absent when only the disk was kept. `fingerprint` as in MemoryAbility; `ms` is what saving it took. */
   memory: z.object({ fingerprint: z.string(), ms: z.number() }).optional(),
   /** `kib-native`, driver and hypervisor by version, for people. */
   tools: z.record(z.string(), z.string()),

@@ -32,8 +32,9 @@ export async function removeSlowLayers(
   context: Context,
 ): Promise<void> {
   const records = await storedRecords(layers, context);
-  if (image.driver.layers === undefined || records.every(({ memory }) => memory === undefined)) return;
-  const fingerprint = await image.driver.layers.fingerprint(plan.machine, image.driverOptions, context);
+  const ability = image.driver.layers?.memory;
+  if (ability === undefined || records.every(({ memory }) => memory === undefined)) return;
+  const fingerprint = await ability.fingerprint(plan.machine, image.driverOptions, context);
   const offers = records.map(({ memory, ms, bootMs }) => ({ canResume: memory?.fingerprint === fingerprint, ms, bootMs }));
   const slow = layers.slice(cheapestStart(offers) + 1, records.length);
   try {

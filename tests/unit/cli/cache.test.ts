@@ -158,7 +158,7 @@ describe('cache why', () => {
     await makeBase(context.dirs.cache);
     const clock = new FakeClock();
     await keep(planWith(shell), last, context.dirs.cache, clock);
-    const found = await whyMissed(planWith(wanted), context);
+    const found = await whyMissed(planWith(wanted), {}, context);
     return { context, found, text: whyText(found, clock.now() + 2 * DAY, plain).split('\n') };
   }
 
@@ -191,7 +191,7 @@ describe('cache why', () => {
     const { context, found } = await why('echo hello', 'provision');
     const key = found.layers[1]?.key ?? '';
     await truncate(join(context.dirs.cache, 'layers', key, 'disk.qcow2'), 1);
-    const again = await whyMissed(planWith('echo hello'), context);
+    const again = await whyMissed(planWith('echo hello'), {}, context);
     expect(whyText(again, 0, plain)).toMatch(/damaged: disk\.qcow2: want .*\n.*orphan: /);
     expect(whyText(again, 0, plain)).toMatch(/what is in the cache cannot be used; a build removes it$/);
     expect((await listLayers(context.dirs.cache, context.signal)).length).toBe(found.layers.length);

@@ -34,7 +34,7 @@ describe('the fake driver’s layers', () => {
       context,
     );
   const resume = () =>
-    fake.driver.layers?.resume(
+    fake.driver.layers?.memory?.resume(
       { name: 'c', machine, frozen: join(context.root, 'a'), disk: place('c', '../a/disk.qcow2') },
       {},
       context,
