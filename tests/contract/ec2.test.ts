@@ -6,10 +6,12 @@ import { ec2 } from '../../drivers/ec2/driver.ts';
 import { images } from '../../drivers/ec2/images.ts';
 import { stripProductCode } from '../../drivers/ec2/strip.ts';
 import { countingSignal } from '../../src/testing/counting-signal.ts';
-import { atJournalLine, CANCELLED, fuzz } from '../../src/testing/outcome.ts';
+import { atJournalLine, atMoment, CANCELLED, fuzz } from '../../src/testing/outcome.ts';
+import { collectAfterKill } from '../support/contract-guest.ts';
 import { FakeAws } from '../support/ec2/fake.ts';
 import { fakeOptions, launchRequest, subjectOf, useFakeCredentials } from '../support/ec2/rig.ts';
 import { heardTools } from '../support/ec2/strip.ts';
+import { filesBelow } from '../support/leftovers.ts';
 import type { TestContext, TestContextOptions } from '../support/test-context.ts';
 
 useFakeCredentials();
@@ -83,11 +85,6 @@ function atCall(n: number): TestContextOptions {
   return { signal: controller.signal };
 }
 
-/** Later by a quarter each time, so that all tries together take five times as long as a build, however busy the host is. */
-function atMoment(n: number): TestContextOptions {
-  return { signal: AbortSignal.timeout(Math.round(4 * 1.25 ** (n - 1))) };
-}
-
 // A launch is over when it throws; a whole build when its scope is.
 describe('an aborted launch leaves nothing at Amazon', () => {
   it.each([
@@ -105,7 +102,7 @@ describe('an aborted build leaves nothing at Amazon', () => {
   it.each([
     ['journal line', atJournalLine],
     ['call', atCall],
-    ['moment', atMoment],
+    ['moment', (n: number) => atMoment(n)],
   ])('whichever %s it is aborted at', async (_what, stopAt) => {
     const outcomes = await fuzz(stopAt, publish, remains);
     expect(outcomes.length).toBeGreaterThan(3);
@@ -114,11 +111,24 @@ describe('an aborted build leaves nothing at Amazon', () => {
   });
 });
 
+it('leaves after kill -9 what gc finds and removes', async () => {
+  const build = `killed-${process.pid}`;
+  const options = { region: 'eu-central-1', endpoint: aws.endpoint, allowFrom: ['192.0.2.0/24'], pollSeconds: 0.02 };
+  const killed = join(dir, 'killed');
+  const said = await collectAfterKill(ec2, { dir: killed, build, options, request: launchRequest(ami) }, () => {
+    expect(remains().length).toBeGreaterThan(1);
+  });
+  expect(said).toEqual([`${build} running`, `${build} collected`, `${build} clean`]);
+  expect(remains()).toEqual([]);
+  expect(filesBelow(join(killed, 'work'))).toEqual([]);
+  await rm(killed, { recursive: true });
+});
+
 describe('stripping a product code that is aborted leaves nothing at Amazon', () => {
   it.each([
     ['journal line', atJournalLine],
     ['call', atCall],
-    ['moment', atMoment],
+    ['moment', (n: number) => atMoment(n)],
   ])('whichever %s it is aborted at', async (_what, stopAt) => {
     const outcomes = await fuzz(stopAt, strip, remains);
     expect(outcomes.length).toBeGreaterThan(3);

@@ -7,10 +7,14 @@ import { MiB, type RemoteDisk } from '../../src/core/index.ts';
 import { convert } from '../../src/io/qemu-img.ts';
 import { countingSignal } from '../../src/testing/counting-signal.ts';
 import { CANCELLED, fuzz, leftovers, NOTHING } from '../../src/testing/outcome.ts';
+import { collectAfterKill } from '../support/contract-guest.ts';
+import { filesBelow } from '../support/leftovers.ts';
 import { testContext } from '../support/test-context.ts';
 import { MACHINE, SEED, vsphereContract } from '../support/vsphere/contract.ts';
 import { LOGIN } from '../support/vsphere/fake.ts';
 import { memoryRunner } from '../support/vsphere/runner.ts';
+
+const PASSWORD = 'KIB_TEST_VSPHERE_PASSWORD';
 
 describe('driver vsphere on the fake vCenter', () => {
   const rig = vsphereContract();
@@ -79,8 +83,8 @@ describe('driver vsphere on the fake vCenter', () => {
 
   it('removes what a killed build left', async () => {
     const context = await testContext();
-    rig.use({ password: { env: 'KIB_TEST_VSPHERE_PASSWORD' } });
-    process.env['KIB_TEST_VSPHERE_PASSWORD'] = LOGIN.password;
+    rig.use({ password: { env: PASSWORD } });
+    process.env[PASSWORD] = LOGIN.password;
     try {
       await rig.launch(context);
       expect(rig.fake.leftovers()).toHaveLength(2);
@@ -94,8 +98,25 @@ describe('driver vsphere on the fake vCenter', () => {
       for (const resource of held) expect(await vsphere.reap(resource)).toBe(`was gone from ${rig.fake.server} already`);
       await context[Symbol.asyncDispose]();
     } finally {
-      delete process.env['KIB_TEST_VSPHERE_PASSWORD'];
+      delete process.env[PASSWORD];
     }
+  });
+
+  it('leaves after kill -9 what gc finds and removes', async () => {
+    const build = `killed-${process.pid}`;
+    const dir = join(rig.dir, 'killed');
+    const options = { ...rig.fake.options, keepBases: false, password: { env: PASSWORD } };
+    process.env[PASSWORD] = LOGIN.password;
+    try {
+      const said = await collectAfterKill(vsphere, { dir, build, options, request: rig.request }, () => {
+        expect(rig.fake.leftovers().length).toBeGreaterThan(1);
+      });
+      expect(said).toEqual([`${build} running`, `${build} collected`, `${build} clean`]);
+    } finally {
+      delete process.env[PASSWORD];
+    }
+    expect(rig.fake.leftovers()).toEqual([]);
+    expect(filesBelow(join(dir, 'work'))).toEqual([]);
   });
 
   it('doctor says what it found and changes nothing', async () => {

@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import type { Driver, Endpoint, SealedDisk } from '../../src/core/index.ts';
+import type { Driver, Endpoint, LaunchRequest, SealedDisk } from '../../src/core/index.ts';
 import { collectGarbage } from '../../src/engine/gc.ts';
 import { convert } from '../../src/io/qemu-img.ts';
 import { hasTinyGuestWritten } from './tiny-guest.ts';
@@ -32,17 +32,27 @@ export async function greeting({ host, port }: Endpoint): Promise<string> {
   });
 }
 
+export interface KilledBuild {
+  /** An empty folder, of which `work` is the build’s. */
+  readonly dir: string;
+  readonly build: string;
+  readonly options: unknown;
+  /** Default: a tiny guest, which is waited for. */
+  readonly request?: LaunchRequest;
+}
+
 /**
- * Has another process run a tiny guest, kills it, lets `between` look at the machine that is left, and collects the garbage. Returns what
- * collecting said of the build before the kill, after it, and once more. `dir` is an empty folder, of which `work` is the build’s.
+ * Has another process run a machine, kills it, lets `between` look at the machine that is left, and collects the garbage. Returns what
+ * collecting said of the build before the kill, after it, and once more.
  */
 export async function collectAfterKill(
   driver: Driver,
-  { dir, build, options }: { readonly dir: string; readonly build: string; readonly options: unknown },
+  { dir, build, options, request }: KilledBuild,
   between: (machine: { readonly id: string }) => void,
 ): Promise<readonly string[]> {
   const script = fileURLToPath(new URL('driver-process.ts', import.meta.url));
-  const child = spawn(process.execPath, ['--import', 'tsx', script, driver.name, dir, build, JSON.stringify(options)], {
+  const given = [options, request].flatMap((value) => (value === undefined ? [] : [JSON.stringify(value)]));
+  const child = spawn(process.execPath, ['--import', 'tsx', script, driver.name, dir, build, ...given], {
     detached: true,
     stdio: ['ignore', 'pipe', 'inherit'],
   });
