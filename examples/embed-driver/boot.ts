@@ -1,7 +1,6 @@
 // Boots a raw disk on QEMU, waits until its console says something, shuts it down and keeps the disk as it is then.
 import { execFileSync } from 'node:child_process';
 import { withContext } from 'kib-native';
-import { metaData } from 'kib-native/cloudinit';
 import { type LaunchRequest, MiB } from 'kib-native/core';
 import { qemu } from 'kib-native/drivers/qemu';
 
@@ -10,21 +9,14 @@ const request: LaunchRequest = {
   name: 'appliance',
   machine: { arch: 'amd64', firmware: 'bios', cpus: 1, memoryBytes: 256 * MiB, diskBytes: 512 * MiB, x86Level: 1 },
   base: { path, format: 'raw' },
-  seed: { 'user-data': '#cloud-config\n{}\n', 'meta-data': metaData({ instanceId: 'appliance-1', hostname: 'appliance' }) },
+  seed: { 'user-data': '#cloud-config\n{}\n', 'meta-data': 'instance-id: appliance-1\n' },
 };
-
 const { result } = withContext('appliance', async (context) => {
   const machine = await qemu.launch(request, qemu.options.parse({}), context);
-  const patience = AbortSignal.any([context.signal, AbortSignal.timeout(120_000)]);
-  let isUp = false;
-  for await (const line of machine.console?.lines(patience) ?? []) {
-    isUp = line.includes(wanted);
-    if (isUp) break;
-  }
-  if (!isUp) throw new Error(`the guest did not say: ${wanted}`);
-  const stopped = await machine.shutdown({ graceMs: 30_000, signal: context.signal });
-  const disk = await stopped.seal();
-  // The sealed disk goes away with the context; it may be an overlay, which qemu-img reads.
+  // Lines end with the signal, and so does the shutdown then.
+  const signal = AbortSignal.any([context.signal, AbortSignal.timeout(120_000)]);
+  for await (const line of machine.console?.lines(signal) ?? []) if (line.includes(wanted)) break;
+  const disk = await (await machine.shutdown({ graceMs: 30_000, signal })).seal();
   if (disk.kind === 'file') execFileSync('qemu-img', ['convert', '-f', disk.format, '-O', 'qcow2', disk.path, target]);
 });
 await result;
