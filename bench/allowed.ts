@@ -18,8 +18,8 @@ export const ALLOWED: readonly Allowed[] = [
     reason: 'Inode numbers and times of libraries (ldconfig(8))',
   },
   {
-    paths: [/^\/var\/log\/wtmp$/, /^\/var\/log\/audit\/audit\.log$/],
-    reason: 'Sessions and the audit daemon end when the machine powers off, after the clean-up',
+    paths: [/^\/var\/log\/(wtmp|lastlog)$/, /^\/var\/log\/audit\/audit\.log$/],
+    reason: 'Sessions begin and end, and the audit daemon ends, after the clean-up',
   },
   {
     paths: [

@@ -6,6 +6,7 @@ import type { Phase, Sample } from './results.ts';
 import { BENCH, type Bench, folder } from './workspace.ts';
 
 export const PEER = 'Packer + Ansible';
+export const PEER_AS_SET = 'Packer + Ansible as image-builder sets it';
 
 export interface PeerBuild {
   readonly label: string;
@@ -13,6 +14,8 @@ export interface PeerBuild {
   readonly list: 'short' | 'whole';
   /** To install besides those of the list. */
   readonly packages?: readonly string[];
+  /** Settings of Ansible in peer/; default: those of somebody who wants speed. */
+  readonly config?: 'ansible.cfg' | 'image-builder.cfg';
 }
 
 export interface PeerRun {
@@ -46,9 +49,10 @@ export async function buildWithPacker(bench: Bench, build: PeerBuild): Promise<P
     key,
     output,
     playbook: join(peer, `${build.list}.yml`),
-    config: join(peer, 'ansible.cfg'),
+    config: join(peer, build.config ?? 'ansible.cfg'),
     packages: (build.packages ?? []).join(' '),
   };
+  const subject = build.config === 'image-builder.cfg' ? PEER_AS_SET : PEER;
   const argv = Object.entries(variables).flatMap(([name, value]) => ['-var', `${name}=${value}`]);
   const marks: { readonly name: string; readonly at: number }[] = [];
   const measured = await measure(['packer', 'build', '-color=false', ...argv, join(peer, 'packer.json')], {
@@ -69,7 +73,7 @@ export async function buildWithPacker(bench: Bench, build: PeerBuild): Promise<P
   });
   const { seconds, cpuSeconds } = measured;
   const phases = marks.map(({ name, at }, index): Phase => ({ name, seconds: (marks[index + 1]?.at ?? seconds) - at }));
-  return { sample: { subject: PEER, seconds, cpuSeconds, phases }, image: join(output, 'image.qcow2') };
+  return { sample: { subject, seconds, cpuSeconds, phases }, image: join(output, 'image.qcow2') };
 }
 
 function makeSeed(scratch: string): { readonly seed: string; readonly key: string } {
