@@ -19,6 +19,7 @@ export const qemu = defineDriver<QemuOptions>({
     formats: ['qcow2', 'raw', 'ova'],
     console: true,
     screenshot: true,
+    sharesNetwork: true,
   },
   doctor,
   validate: (machine, { cpuModel }) => levelIssues(cpuModel, machine),

@@ -18,6 +18,8 @@ export interface Capabilities {
   readonly bases?: readonly BaseKind[];
   readonly console: boolean;
   readonly screenshot: boolean;
+  /** Whether guests reach the network through this host, so that what it cannot reach they cannot either. Default: false. */
+  readonly sharesNetwork?: boolean;
 }
 
 /** Bases that are files on this host, or become one: what a driver takes that uploads a disk or boots it here. */

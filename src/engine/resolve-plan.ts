@@ -27,7 +27,9 @@ export async function resolvePlan(
   ]);
   const { lock } = request;
   const resolved = planBuild(request.image, digests);
-  const repositories = await readRepositories(resolved, base, lock === undefined ? {} : { lock }, context);
+  const { sharesNetwork = false } = request.image.driver.capabilities;
+  const options = { sharesNetwork, ...(lock === undefined ? {} : { lock }) };
+  const repositories = await readRepositories(resolved, base, options, context);
   const plan = planBuild(request.image, digests, { base: base.sha256, seed: guestDigest(draft), ...keyFacts(repositories) });
   return { plan, base, repositories };
 }

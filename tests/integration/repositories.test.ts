@@ -290,6 +290,22 @@ describe('without the network', () => {
     });
   });
 
+  it('a repository that perhaps the guest reaches is left out, with a warning, unless it is to be locked', async () => {
+    const base = await debian();
+    const seen = await read(base);
+    const plan = planOf('debian13', [tool('/tool/')]);
+    await server[Symbol.asyncDispose]();
+    const state = await readRepositories(plan, base, { sharesNetwork: false }, context);
+    expect(state?.fingerprints).toEqual(seen?.fingerprints);
+    expect(warnings().map(({ message }) => message)).toContainEqual(
+      expect.stringMatching(/^not watched for changes: .*\/tool\/InRelease .*never seen before$/),
+    );
+    const lock = { path: join(context.root, 'kib.lock'), locked: false };
+    await expect(readRepositories(plan, base, { sharesNetwork: false, lock }, context)).rejects.toMatchObject({
+      code: 'KIB_HTTP',
+    });
+  });
+
   it('a repository that is withdrawn is an error, whatever it held before', async () => {
     const base = await debian();
     await read(base);

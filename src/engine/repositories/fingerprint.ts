@@ -122,6 +122,11 @@ function isUnanswered(error: unknown): error is KibError {
   return isKibError(error) && (isNetworkFailure(error) || (error.code === 'KIB_HTTP' && error.retryable));
 }
 
+/** Whether readFingerprint threw this because nobody answered, now or ever. */
+export function isNeverSeen(error: unknown): error is KibError {
+  return isKibError(error) && error.code === 'KIB_HTTP' && isUnanswered(error.cause);
+}
+
 function missing(error: unknown): unknown {
   if (!isKibError(error) || error.code !== 'KIB_HTTP') return error;
   const why = isUnanswered(error) ? '; what it holds was never seen before' : '';

@@ -4,7 +4,7 @@ import { formatAge } from '../base/bootstrap.ts';
 import { mapParallel } from '../parallel.ts';
 import type { BuildRequest } from '../request.ts';
 import { readBaseFiles } from './base-files.ts';
-import { readFingerprint, type SeenFingerprint } from './fingerprint.ts';
+import { isNeverSeen, readFingerprint, type SeenFingerprint } from './fingerprint.ts';
 import { applyLock } from './lock.ts';
 import { SeenTexts } from './seen.ts';
 import type { RepositorySource } from './source.ts';
@@ -34,16 +34,19 @@ const PARALLEL = 8;
 /**
  * Reads what the package repositories hold now, or held when they last answered (with a warning that says how long ago). Holds it against the
  * lock file or writes it there. Undefined when the plan installs no packages. Nothing is trusted for it: signatures are the guest's to verify.
- * Throws KIB_LOCK_DRIFT when locked, KIB_HTTP for a repository that never answered or is not there any more.
+ * Throws KIB_LOCK_DRIFT when locked, KIB_HTTP for a repository that is not there any more, and for one that never answered unless the guest may
+ * reach what this host does not.
  */
 export async function readRepositories(
   plan: BuildPlan,
   base: BaseImage | RemoteBase,
-  options: Pick<BuildRequest, 'lock'>,
+  options: Pick<BuildRequest, 'lock'> & { readonly sharesNetwork?: boolean },
   context: Context,
 ): Promise<RepositoryState | undefined> {
+  // What is written down must have been seen.
+  const mustAnswer = options.sharesNetwork !== false || options.lock !== undefined;
   // Nothing of a remote base can be read here, so nobody knows its package sources before it runs.
-  const state = installsPackages(plan) && 'path' in base ? await readState(plan, base, context) : undefined;
+  const state = installsPackages(plan) && 'path' in base ? await readState(plan, base, mustAnswer, context) : undefined;
   if (options.lock !== undefined) await applyLock(plan, base, state?.fingerprints ?? [], options.lock, context);
   return state;
 }
@@ -58,7 +61,7 @@ function installsPackages({ layers }: BuildPlan): boolean {
   return layers.some(({ actions }) => actions.some((action) => action.kind === 'exec' && action.packages === true));
 }
 
-function readState(plan: BuildPlan, base: BaseImage, outer: Context): Promise<RepositoryState> {
+function readState(plan: BuildPlan, base: BaseImage, mustAnswer: boolean, outer: Context): Promise<RepositoryState> {
   return outer.span.run('fetch', 'package repositories', async (span) => {
     const context = { ...outer, span };
     const { files, unreadable } = await readBaseFiles(base, context);
@@ -69,7 +72,7 @@ function readState(plan: BuildPlan, base: BaseImage, outer: Context): Promise<Re
     const { sources, unwatched } = packageSources(plan, files);
     for (const { what, why } of unwatched)
       span.warn('KIB_HTTP', `the package repository ${what} is not watched for changes: ${why}`);
-    const found = await readAll(sources, context);
+    const found = await readAll(sources, mustAnswer, context);
     const state = toState(found, context.clock.now());
     const late = found.filter(({ offline }) => offline !== undefined);
     if (state.offline !== undefined) {
@@ -81,11 +84,23 @@ function readState(plan: BuildPlan, base: BaseImage, outer: Context): Promise<Re
   });
 }
 
-async function readAll(sources: readonly RepositorySource[], context: Context): Promise<readonly SeenFingerprint[]> {
+async function readAll(
+  sources: readonly RepositorySource[],
+  mustAnswer: boolean,
+  context: Context,
+): Promise<readonly SeenFingerprint[]> {
   await using texts = await SeenTexts.open(context);
-  return await mapParallel(sources, { limit: PARALLEL, signal: context.signal }, (source, signal) =>
-    readFingerprint(source, texts, signal),
-  );
+  const found = await mapParallel(sources, { limit: PARALLEL, signal: context.signal }, async (source, signal) => {
+    try {
+      return [await readFingerprint(source, texts, signal)];
+    } catch (error) {
+      if (mustAnswer || !isNeverSeen(error)) throw error;
+      const hint = 'nothing is wrong if only the guest reaches it; with --from packages what it has is installed anew';
+      context.span.warn('KIB_HTTP', `not watched for changes: ${error.message}`, hint);
+      return [];
+    }
+  });
+  return found.flat();
 }
 
 function toState(found: readonly SeenFingerprint[], now: number): RepositoryState {
