@@ -19,7 +19,7 @@ import { crictlCheck, crictlConfig } from './crictl.ts';
 import { githubSchema, type Release, releaseDownload, releaseIssues, releaseSchema, sha256Schema } from './github.ts';
 import type { Issue } from './issue.ts';
 import { isAmazon, majorOf } from './node-packages.ts';
-import { proxyIssues, proxySchema, proxySeal, proxySteps } from './proxy.ts';
+import { proxyIssues, proxySchema, proxySeal, proxyShips, proxySteps } from './proxy.ts';
 import { containerdRegistries, registriesSchema, registryIssues } from './registries.ts';
 import { CONTAINERD_RUNTIME } from './runtime.ts';
 import { tableOf, toml, tomlSchema } from './toml.ts';
@@ -135,6 +135,7 @@ export const containerd = defineRecipe({
     { kind: 'service', unit: CONTAINERD_RUNTIME.unit, enabled: true, state: 'restarted' },
   ],
   seal: (_context, { proxy }) => proxySeal(proxy, CONTAINERD_RUNTIME.unit),
+  ships: (_context, { proxy }) => proxyShips(proxy, CONTAINERD_RUNTIME.unit),
   checks: (context, params) => [
     {
       name: 'containerd/active',
@@ -258,7 +259,8 @@ function versionCheck({ kubernetes }: RecipeContext, { source, version }: Params
   const common = { name: 'containerd/version', when: ['build', 'boot'] } as const;
   const script = sh`containerd --version`;
   if (source === 'upstream') {
-    const pattern = ` v${version.replaceAll('.', '\\.')} `;
+    // Behind it stands the commit, if whoever compiled it knew one.
+    const pattern = ` v${version.replaceAll('.', '\\.')}( |$)`;
     return { ...common, title: `containerd is v${version}`, script, expect: { kind: 'matches', pattern } };
   }
   const needs2 = kubernetes !== undefined && minorOf(kubernetes.version) >= MINOR_THAT_NEEDS_2;

@@ -45,6 +45,11 @@ export function proxySeal(proxy: Proxy, unit: string): readonly Action[] {
   return proxy === undefined || proxy.keep ? [] : [{ kind: 'remove', paths: [dropIn(unit)] }];
 }
 
+/** What nodes keep of it. */
+export function proxyShips(proxy: Proxy, unit: string): readonly string[] {
+  return proxy?.keep === true ? [dropIn(unit)] : [];
+}
+
 function dropIn(unit: string): string {
   return `/etc/systemd/system/${unit}.d/20-kib-proxy.conf`;
 }

@@ -40,8 +40,15 @@ export const setup = defineRecipe({
     ...(params.rhel === undefined ? [] : [unregister(proxyOf(params))]),
     ...removeRepositories(os, params),
   ],
+  ships: ({ os }, { proxy }) => (proxy?.keep === true ? proxyFiles(os) : []),
   checks: setupChecks,
 });
+
+/** Where a kept proxy is written; nowhere with zypper. */
+function proxyFiles({ packageManager }: OsDefinition): readonly string[] {
+  const file = packageManager === 'apt' ? APT_PROXY : PROXY_FILES[packageManager];
+  return file === undefined ? [] : [file];
+}
 
 function proxyOf({ proxy }: Pick<SetupParams, 'proxy'>): Readonly<Record<string, string>> {
   return proxy === undefined ? {} : proxyVariables(proxy);

@@ -78,7 +78,17 @@ async function load(path: string, add: (message: string, hint?: string) => void)
 
 const NAME = /^[a-z][a-z0-9-]*$/;
 const LISTS = ['after', 'replaces'] as const;
-const FUNCTIONS = ['validate', 'prepare', 'packageSetup', 'repositories', 'packages', 'seal', 'checks', 'properties'] as const;
+const FUNCTIONS = [
+  'validate',
+  'prepare',
+  'packageSetup',
+  'repositories',
+  'packages',
+  'seal',
+  'ships',
+  'checks',
+  'properties',
+] as const;
 
 /** What is wrong with what should be a recipe; `exported` are the names that its file exports. */
 function shapeProblem(value: unknown, exported: readonly string[]): string | undefined {

@@ -62,6 +62,8 @@ export interface BuildPlan {
   readonly seal: readonly PlannedAction[];
   readonly exports: readonly ExportStep[];
   readonly requirements: readonly Requirement[];
+  /** Files that look like traces of the build and ship all the same; absent when there are none. */
+  readonly ships?: readonly string[];
   /** For manifest and OVF. */
   readonly properties: Readonly<Record<string, string>>;
 }

@@ -77,6 +77,8 @@ export interface Recipe<P = unknown> {
   steps(context: RecipeContext, params: P): readonly Action[];
   /** Takes back what must not ship; runs before the steps of the recipe `seal`, last recipe first. */
   seal?(context: RecipeContext, params: P): readonly Action[];
+  /** Paths of files that ship because the user says so, although they look like traces of the build: a proxy that nodes use too. */
+  ships?(context: RecipeContext, params: P): readonly string[];
   checks?(context: RecipeContext, params: P): readonly Check[];
   /** Facts for manifest and OVF: `CONTAINERD_VERSION`. */
   properties?(context: RecipeContext, params: P): Readonly<Record<string, string>>;

@@ -64,7 +64,7 @@ async function verifyFiles(
   if (booted === undefined) return [];
   const others = artifacts.filter((artifact) => artifact !== booted);
   const inspected = await context.span.run('verify', 'read the finished disk', (span) =>
-    inspectDisk(booted, BUILD_USER, { ...context, span }),
+    inspectDisk(booted, { builder: BUILD_USER, ships: plan.ships ?? [] }, { ...context, span }),
   );
   const same =
     others.length === 0

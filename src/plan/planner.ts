@@ -56,6 +56,7 @@ export function planBuild(
   ];
   const requirements = requirementsOf(downloads, digests);
   const packages = planPackages(ordered, context);
+  const ships = ordered.flatMap(({ recipe, params }) => recipe.ships?.(context, params) ?? []);
   const lowered = (actions: readonly Action[]) => withPackageEnvironment(lowerAll(actions, context), packages.setup);
   const own = (at: Place): Part => ({ name: layerOf({ at }), actions: provision.at(at) });
   const parts: readonly Part[] = [
@@ -111,6 +112,7 @@ export function planBuild(
         .map((format) => ({ format, options: {} })),
     ],
     requirements,
+    ...(ships.length === 0 ? {} : { ships }),
     properties: Object.assign(
       { DISTRO_NAME: image.os.distribution, DISTRO_VERSION: image.os.version, DISTRO_ARCH: image.spec.arch },
       ...ordered.map(({ recipe, params }) => recipe.properties?.(context, params) ?? {}),

@@ -13,6 +13,7 @@ import { testSubject } from '../support/subject.ts';
 import { type TestContext, testContext } from '../support/test-context.ts';
 
 const signal = new AbortController().signal;
+const BUILD = { builder: 'kib', ships: [] };
 
 const SEALED: Tree = {
   '/usr/lib/os-release': 'ID=test\n',
@@ -86,10 +87,10 @@ describe('inspectDisk', () => {
   }
 
   it.each(['ext4', 'xfs'] as const)('passes a sealed disk and finds everything on an unsealed one (%s)', async (type) => {
-    const sealed = await inspectDisk(await disk('sealed', SEALED, type), 'kib', context);
+    const sealed = await inspectDisk(await disk('sealed', SEALED, type), BUILD, context);
     expect(failed(sealed)).toEqual([]);
     expect(sealed[0]).toMatchObject({ name: 'inspect/clean-file-systems', detail: `/ is ${type}` });
-    const unsealed = await inspectDisk(await disk('unsealed', UNSEALED, type), 'kib', context);
+    const unsealed = await inspectDisk(await disk('unsealed', UNSEALED, type), BUILD, context);
     expect(failed(unsealed)).toEqual([
       'inspect/no-builder-account',
       'inspect/no-passwords',
@@ -107,6 +108,13 @@ describe('inspectDisk', () => {
       'inspect/no-staging-files',
       'inspect/no-swap',
     ]);
+    const ships = ['/etc/apt/apt.conf.d/90proxy'];
+    const kept = await inspectDisk(
+      await disk('kept', { ...SEALED, [ships[0] ?? '']: 'Acquire::http::Proxy "http://p";\n' }, type),
+      { ...BUILD, ships },
+      context,
+    );
+    expect(failed(kept)).toEqual([]);
     expect(unsealed.find(({ name }) => name === 'inspect/no-builder-account')?.detail).toBe(
       'found /etc/passwd has kib, /etc/shadow has kib, /home/kib',
     );
@@ -120,8 +128,8 @@ describe('inspectDisk', () => {
     for (const exporter of exporters) {
       artifacts.push(await exporter.export(sealedDisk, testSubject(), dir, exporter.options.parse({}), context));
     }
-    const expected = failed(await inspectDisk(source, 'kib', context));
-    for (const one of artifacts) expect(failed(await inspectDisk(one, 'kib', context))).toEqual(expected);
+    const expected = failed(await inspectDisk(source, BUILD, context));
+    for (const one of artifacts) expect(failed(await inspectDisk(one, BUILD, context))).toEqual(expected);
     expect(await readdir(context.dirs.work)).toEqual([]);
     const [first = source, ...others] = artifacts;
     const same = await compareArtifacts(first, others, context);
@@ -142,15 +150,15 @@ describe('inspectDisk', () => {
     const variable = join(dir, 'var.img');
     await makeExt4(variable, { '/lib/systemd/random-seed': 'entropy' }, dir, ['-L', 'var']);
     for (const spec of ['LABEL=var', 'PARTLABEL=p1', '/dev/vda1', '/dev/nvme0n1p1']) {
-      const results = await inspectDisk(await disk('split', fstab(spec), 'ext4', [variable]), 'kib', context);
+      const results = await inspectDisk(await disk('split', fstab(spec), 'ext4', [variable]), BUILD, context);
       expect(failed(results)).toEqual(['inspect/no-random-seed']);
     }
-    await expect(inspectDisk(await disk('split', fstab('UUID=dead'), 'ext4', [variable]), 'kib', context)).rejects.toMatchObject({
+    await expect(inspectDisk(await disk('split', fstab('UUID=dead'), 'ext4', [variable]), BUILD, context)).rejects.toMatchObject({
       code: 'KIB_INSPECT',
       message: 'fstab mounts UUID=dead on /var, which cannot be read; the disk has partition 1: ext4, partition 2: ext4',
     });
     expect(
-      failed(await inspectDisk(await disk('split', fstab('UUID=dead', 'nofail'), 'ext4', [variable]), 'kib', context)),
+      failed(await inspectDisk(await disk('split', fstab('UUID=dead', 'nofail'), 'ext4', [variable]), BUILD, context)),
     ).toEqual([]);
   });
 
@@ -160,7 +168,7 @@ describe('inspectDisk', () => {
     await run('debugfs', ['-w', '-R', 'feature needs_recovery', root], { signal });
     const path = join(dir, 'dirty.raw');
     await makeDisk(path, [root]);
-    const results = await inspectDisk(artifact(path, 0), 'kib', context);
+    const results = await inspectDisk(artifact(path, 0), BUILD, context);
     expect(results[0]).toMatchObject({
       ok: false,
       detail: 'found / (ext4): its journal holds changes that are not in place yet',
@@ -170,7 +178,7 @@ describe('inspectDisk', () => {
   it('warns of caches without refusing the image', async () => {
     await using own = await testContext();
     const cached = await disk('cached', { ...SEALED, '/var/lib/apt/lists/deb_InRelease': 'x' });
-    const results = await inspectDisk(cached, 'kib', own);
+    const results = await inspectDisk(cached, BUILD, own);
     expect(failed(results)).toEqual([]);
     expect(own.events.flatMap((event) => (event.type === 'check' ? [event.result] : []))).toEqual(results);
     expect(own.events).toContainEqual(
@@ -186,7 +194,7 @@ describe('inspectDisk', () => {
     const path = join(dir, 'text.qcow2');
     await writeFile(path, 'this is not a disk image');
     const broken: Artifact = { format: 'qcow2', path, bytes: 24, sha256: '', disk: { format: 'qcow2', offset: 0, bytes: 24 } };
-    await expect(inspectDisk(broken, 'kib', context)).rejects.toMatchObject({
+    await expect(inspectDisk(broken, BUILD, context)).rejects.toMatchObject({
       code: 'KIB_INSPECT',
       hint: `qemu-img check ${path}`,
     });
@@ -194,7 +202,7 @@ describe('inspectDisk', () => {
     const truncated = join(dir, 'truncated.raw');
     await copyFile((await disk('whole', SEALED)).path, truncated);
     await run('truncate', ['--size=3M', truncated], { signal });
-    await expect(inspectDisk(artifact(truncated, 0), 'kib', context)).rejects.toMatchObject({ code: 'KIB_INSPECT' });
+    await expect(inspectDisk(artifact(truncated, 0), BUILD, context)).rejects.toMatchObject({ code: 'KIB_INSPECT' });
     expect(await readdir(context.dirs.work)).toEqual([]);
   });
 
@@ -203,7 +211,7 @@ describe('inspectDisk', () => {
     const path = join(dir, 'abort.qcow2');
     await run('qemu-img', ['convert', '-O', 'qcow2', (await disk('abort', SEALED)).path, path], { signal });
     const image: Artifact = { format: 'qcow2', path, bytes: 0, sha256: '', disk: { format: 'qcow2', offset: 0, bytes: 0 } };
-    const inspecting = inspectDisk(image, 'kib', own);
+    const inspecting = inspectDisk(image, BUILD, own);
     own.abort(new Error('Ctrl-C'));
     await expect(inspecting).rejects.toMatchObject({ code: 'KIB_CANCELLED' });
     expect(await readdir(own.dirs.work)).toEqual([]);

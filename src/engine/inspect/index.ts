@@ -18,28 +18,36 @@ import { type OpenGuest, openGuest } from './open-guest.ts';
 import type { Rule } from './rule.ts';
 import { rules } from './rules.ts';
 
+/** What an inspection knows of the build. */
+export interface Inspected {
+  /** The account the build logged in with. */
+  readonly builder: string;
+  /** Paths of files that look like traces of the build and ship all the same. */
+  readonly ships: readonly string[];
+}
+
 /** More problems than this in one rule are counted, not listed. */
 const MAX_LISTED = 5;
 
 /**
  * Judges a finished artifact before it is ever booted: nothing of the build may ship. Reads the disk without mounting it, without root and
- * without changing it. `builder` is the account the build logged in with. Throws KIB_INSPECT when the disk cannot be read.
+ * without changing it. Throws KIB_INSPECT when the disk cannot be read.
  */
 export async function inspectDisk(
   artifact: Pick<Artifact, 'path' | 'disk'>,
-  builder: string,
+  build: Inspected,
   context: Context,
 ): Promise<readonly CheckResult[]> {
   return withRawDisk(artifact, context, async (path) => {
     await using disk = await FileSource.open(path, context.signal);
-    return await judge(await openGuest(disk), builder, context);
+    return await judge(await openGuest(disk), build, context);
   });
 }
 
-async function judge(guest: OpenGuest, builder: string, context: Context): Promise<readonly CheckResult[]> {
+async function judge(guest: OpenGuest, build: Inspected, context: Context): Promise<readonly CheckResult[]> {
   const results: CheckResult[] = [];
   for (const rule of [cleanRule(guest.mounts), ...rules]) {
-    const result = await applyRule(rule, guest, builder, context.clock);
+    const result = await applyRule(rule, guest, build, context.clock);
     if (rule.severity === 'warning' && result.problems > 0)
       context.span.warn(`inspect/${rule.name}`, `${rule.title}: ${result.detail}`);
     const { problems, ...rest } = result;
@@ -53,11 +61,12 @@ async function judge(guest: OpenGuest, builder: string, context: Context): Promi
 async function applyRule(
   rule: Rule,
   { files }: OpenGuest,
-  builder: string,
+  { builder, ships }: Inspected,
   clock: Clock,
 ): Promise<Omit<CheckResult, 'ok'> & { readonly problems: number }> {
   const start = clock.now();
-  const { problems, seen } = await rule.judge(files, builder);
+  const { problems: found, seen } = await rule.judge(files, builder);
+  const problems = found.filter((problem) => !ships.some((path) => problem === path || problem.startsWith(`${path}: `)));
   const more = problems.length > MAX_LISTED ? `, and ${problems.length - MAX_LISTED} more` : '';
   const detail = problems.length === 0 ? seen : `found ${problems.slice(0, MAX_LISTED).join(', ')}${more}`;
   return { name: `inspect/${rule.name}`, title: rule.title, detail, ms: clock.now() - start, problems: problems.length };
