@@ -21,6 +21,8 @@ export const vmware = defineDriver<VmwareOptions>({
   validate: (_machine, options) => issuesOf(options),
   preview,
   launch,
+  // Each freeze writes the guest's memory to a disk, so only what builds mostly start on is kept: the boot, the packages, the last step.
+  layers: { atMost: 3 },
   reap: reapMachine,
 });
 

@@ -5,16 +5,19 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { readSeedFolder, writeSeedIso } from '../../cloudinit/index.ts';
 import { type Context, errorMessage, KibError, type SeedFiles, systemCode, throwIfAborted } from '../../src/core/index.ts';
 import { ownPath } from '../../src/io/own-path.ts';
+import { convert } from '../../src/io/qemu-img.ts';
 import { type Vmx, vmxText } from '../../src/io/vmx.ts';
 import { cdrom, type VmxEntry } from '../../src/io/vmx-hardware.ts';
 import { guestinfo, SEED } from './config.ts';
-import { DISK } from './disk.ts';
+import { withDisk } from './deltas.ts';
+import { DISK, vmdkOptions } from './disk.ts';
 import type { VmwareOptions } from './options.ts';
 
 export interface KeepRequest {
-  /** Folder and .vmx of the sealed machine, and the settings that are left of it. */
-  readonly folder: string;
+  /** Of the sealed machine. A delta is only of use with what is below it. */
+  readonly disk: { readonly path: string; readonly isDelta: boolean };
   readonly vmx: string;
+  /** What is left of the .vmx. */
   readonly settings: Vmx;
   readonly options: VmwareOptions;
   readonly keepIn: string;
@@ -28,10 +31,10 @@ export async function checkKeeping({ keepIn, cloudinit }: VmwareOptions): Promis
 }
 
 /**
- * Copies what a machine is made of; logs and swap files are of the build. With `cloudinit` the copy, and it alone, has user data. It gets its name
- * when it is whole, so that nothing of somebody else's is ever removed.
+ * Copies what a machine is made of; logs, snapshots and swap files are of the build. With `cloudinit` the copy, and it alone, has user data. It
+ * gets its name when it is whole, so that nothing of somebody else's is ever removed.
  */
-export async function keepMachine({ folder, vmx, settings, options, keepIn }: KeepRequest, context: Context): Promise<void> {
+export async function keepMachine({ disk, vmx, settings, options, keepIn }: KeepRequest, context: Context): Promise<void> {
   const target = resolve(keepIn);
   const part = `${target}.part-${randomBytes(4).toString('hex')}`;
   const seed = options.cloudinit === undefined ? undefined : await readSeedFolder(resolve(options.cloudinit));
@@ -39,9 +42,10 @@ export async function keepMachine({ folder, vmx, settings, options, keepIn }: Ke
   try {
     await mkdir(dirname(target), { recursive: true });
     await mkdir(part, { mode: 0o700 });
-    await cp(join(folder, DISK), join(part, DISK));
+    await copyDisk(disk, join(part, DISK), options, context);
     const attached = seed === undefined ? [] : await attach(seed, part, options, context);
-    await writeFile(join(part, basename(vmx)), vmxText(new Map([...settings, ...attached])), { mode: 0o600 });
+    const plain = withDisk(settings, DISK, options);
+    await writeFile(join(part, basename(vmx)), vmxText(new Map([...plain, ...attached])), { mode: 0o600 });
     throwIfAborted(context.signal);
     await rename(part, target);
   } catch (error) {
@@ -49,6 +53,18 @@ export async function keepMachine({ folder, vmx, settings, options, keepIn }: Ke
   }
   await keep();
   context.span.note(`the virtual machine is kept in ${target}`);
+}
+
+/** Deltas become one disk again. */
+async function copyDisk(
+  { path, isDelta }: KeepRequest['disk'],
+  target: string,
+  options: VmwareOptions,
+  { signal }: Context,
+): Promise<void> {
+  if (!isDelta) return cp(path, target);
+  const source = { path, format: 'vmdk' } as const;
+  await convert({ source, target, targetFormat: 'vmdk', options: vmdkOptions(options), signal });
 }
 
 function keepError(error: unknown, keepIn: string): unknown {

@@ -2,7 +2,15 @@ import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { writeSeedIso } from '../../cloudinit/index.ts';
-import { type Context, isKibError, type LaunchRequest, localBase, throwIfAborted } from '../../src/core/index.ts';
+import {
+  type Context,
+  type DiskPlace,
+  isKibError,
+  KibError,
+  type LaunchRequest,
+  localBase,
+  throwIfAborted,
+} from '../../src/core/index.ts';
 import { claimLogs, FileConsole } from '../../src/io/console-file.ts';
 import { inspectBase, type KnownBase } from '../../src/io/local-base.ts';
 import { type MachineParts, withMachineParts } from '../../src/io/machine-parts.ts';
@@ -10,7 +18,8 @@ import { MachineWatch } from '../../src/io/machine-watch.ts';
 import { makeOwnFolder } from '../../src/io/own-path.ts';
 import { vmxText } from '../../src/io/vmx.ts';
 import { type MachineFiles, SEED, vmxOf } from './config.ts';
-import { DISK, writeDisk } from './disk.ts';
+import { BASE, DISK, writeDisk } from './disk.ts';
+import { VmwareFreezer } from './freeze.ts';
 import { findVmware, leaseFiles, type VmwareHost, vmnetOf } from './host.ts';
 import { checkKeeping } from './keep.ts';
 import { VmwareMachine, type VmwareWatch } from './machine.ts';
@@ -43,12 +52,14 @@ interface Start {
 
 async function start({ request, options, host, base }: Start, parts: MachineParts, context: Context): Promise<VmwareMachine> {
   const { signal, clock } = context;
+  const place = placeOf(request, host, base);
   const name = `kib-${context.buildId}-${randomBytes(4).toString('hex')}`;
   const folder = await makeOwnFolder(join(context.dirs.work, name), { scope: parts.kept, journal: context.journal });
   const logs = await claimLogs(context.dirs.logs);
   const console = logs('console');
   const files: MachineFiles = { disk: DISK, console, seed: options.seed === 'cdrom' ? SEED : undefined };
-  await writeDisk(base.file, folder, request.machine.diskBytes, options, context);
+  const disk = { base: base.file, folder, bytes: request.machine.diskBytes, isDelta: place !== undefined };
+  await writeDisk(disk, options, context);
   if (files.seed !== undefined) await writeSeedIso(request.seed, join(folder, files.seed), signal);
   const settings = vmxOf(name, request.machine, options, files, options.seed === 'guestinfo' ? request.seed : undefined);
   const vmx = join(folder, `${name}.vmx`);
@@ -59,6 +70,7 @@ async function start({ request, options, host, base }: Start, parts: MachinePart
   const leases = options.leases ?? (vmnet === undefined ? [] : leaseFiles(vmnet));
   const watch = parts.running.use('watch', watchVm(host, vmx, clock));
   throwIfAborted(signal);
+  const below = place === undefined ? undefined : { place, format: base.file.format, vmdk: join(folder, BASE) };
   return new VmwareMachine({
     host,
     vmx,
@@ -68,7 +80,17 @@ async function start({ request, options, host, base }: Start, parts: MachinePart
     parts,
     watch,
     console: new FileConsole(console, undefined, clock, () => watch.hasEnded),
+    freezer: below === undefined ? undefined : new VmwareFreezer({ host, vmx, options, context }, below),
     context,
+  });
+}
+
+/** Where the machine's layers go; nowhere with Player, which takes no snapshots. Throws KIB_DRIVER_CANNOT for a base they could not name. */
+function placeOf({ disk }: LaunchRequest, { product }: VmwareHost, { file }: KnownBase): DiskPlace | undefined {
+  if (disk === undefined || product === 'player') return undefined;
+  if (file.offset === undefined) return disk;
+  throw new KibError('KIB_DRIVER_CANNOT', `layers cannot stand on a part of a file, and the base is one (${file.path})`, {
+    hint: 'copy it into a file of its own with qemu-img convert, or build with --cache off',
   });
 }
 

@@ -19,7 +19,8 @@ import { parseVmx, vmxText, withoutSettings } from '../../src/io/vmx.ts';
 import { isOfTheBuild } from '../../src/io/vmx-hardware.ts';
 import { waitForAddress } from './address.ts';
 import { SEED } from './config.ts';
-import { DISK } from './disk.ts';
+import { diskFile } from './deltas.ts';
+import type { VmwareFreezer } from './freeze.ts';
 import { locksIn, type VmwareHost } from './host.ts';
 import { keepMachine } from './keep.ts';
 import type { VmwareOptions } from './options.ts';
@@ -36,6 +37,8 @@ export interface Launched {
   readonly parts: MachineParts;
   readonly watch: VmwareWatch;
   readonly console: FileConsole;
+  /** Present when its disk is to become layers. */
+  readonly freezer: VmwareFreezer | undefined;
   readonly context: Context;
 }
 
@@ -51,15 +54,17 @@ export class VmwareMachine implements RunningMachine {
   readonly slowness: number;
   readonly powerOff = 'guest';
   readonly console: FileConsole;
+  readonly freezer?: VmwareFreezer;
   readonly #machine: Launched;
   readonly #life: MachineLife<'off'>;
 
   constructor(machine: Launched) {
-    const { options, parts, watch, console } = machine;
+    const { options, parts, watch, console, freezer } = machine;
     this.#machine = machine;
     this.id = `vmware ${basename(machine.vmx, '.vmx')}`;
     this.slowness = options.slowness;
     this.console = console;
+    if (freezer !== undefined) this.freezer = freezer;
     this.#life = new MachineLife({ parts, watch, console, unwanted: (end) => ended(machine, end) });
   }
 
@@ -127,10 +132,11 @@ class StoppedVmware implements StoppedMachine {
     await rm(join(folder, SEED), { force: true });
     const settings = withoutSettings(parseVmx(await readFile(vmx, 'utf8')), isOfTheBuild);
     await writeFile(vmx, vmxText(settings), { mode: 0o600 });
+    const path = diskFile(settings, vmx, options);
+    const { virtualBytes, backing } = await info({ path, format: 'vmdk' }, context.signal);
     const { keepIn } = options;
-    if (keepIn !== undefined) await keepMachine({ folder, vmx, settings, options, keepIn }, context);
-    const path = join(folder, DISK);
-    const { virtualBytes } = await info({ path, format: 'vmdk' }, context.signal);
+    const disk = { path, isDelta: backing !== undefined };
+    if (keepIn !== undefined) await keepMachine({ disk, vmx, settings, options, keepIn }, context);
     return { kind: 'file', path, format: 'vmdk', virtualBytes };
   }
 

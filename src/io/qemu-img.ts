@@ -45,6 +45,8 @@ export interface ConvertRequest {
   readonly targetFormat: DiskFormat;
   /** Format options of the target: `{ compression_type: 'zstd' }`, `{ subformat: 'streamOptimized' }`. */
   readonly options?: Readonly<Record<string, string>>;
+  /** Makes the target an overlay of this image, which must hold what the source's backing file does: only what the source itself has is copied. */
+  readonly backing?: DiskFile;
   /** Compresses clusters (qcow2 only; a streamOptimized VMDK always is). */
   readonly compress?: boolean;
   /** Share done, from 0 to 100. */
@@ -73,6 +75,16 @@ export async function info(file: DiskFile, signal: AbortSignal): Promise<ImageIn
   };
 }
 
+/** An image and all that it stands on, the bottom one last. Throws CommandError when one is not there, or not of the format that it is said to be of. */
+export async function backingChain(
+  file: DiskFile,
+  signal: AbortSignal,
+): Promise<readonly { readonly path: string; readonly format: string; readonly virtualBytes: number }[]> {
+  const args = ['info', '--force-share', '--backing-chain', '--output=json', ...located(file, '-f')];
+  const reports = JSON.parse((await qemuImg(args, signal)).stdout) as readonly InfoReport[];
+  return reports.map((report) => ({ path: report.filename, format: report.format, virtualBytes: report['virtual-size'] }));
+}
+
 /** Makes an empty image or an overlay. An existing file is overwritten. */
 export async function create(request: CreateRequest, signal: AbortSignal): Promise<void> {
   await qemuImg(createArgs(request), signal);
@@ -98,6 +110,11 @@ export async function rebase(overlay: DiskFile, backing: DiskFile, signal: Abort
   await qemuImg(['rebase', '-u', '-b', locator(backing), '-F', backing.format, ...located(overlay, '-f')], signal);
 }
 
+/** Makes an overlay stand on another image and show the same as before: it takes in what is not the same there. */
+export async function restack(overlay: DiskFile, backing: DiskFile, signal: AbortSignal): Promise<void> {
+  await qemuImg(['rebase', '-b', locator(backing), '-F', backing.format, ...located(overlay, '-f')], signal);
+}
+
 /** Arguments for qemu-img(1) that make an image. */
 export function createArgs(request: CreateRequest): string[] {
   const { backing, bytes } = request;
@@ -111,9 +128,9 @@ export function createArgs(request: CreateRequest): string[] {
   ].flat();
 }
 
-/** Writes a copy in another format, backing files flattened, zeroes left out. A half-written target is the caller's to remove. */
+/** Writes a copy in another format, backing files flattened unless there is a new one, zeroes left out. A half-written target is the caller's to remove. */
 export async function convert(request: ConvertRequest): Promise<void> {
-  const { onProgress } = request;
+  const { backing, onProgress } = request;
   await qemuImg(
     [
       'convert',
@@ -121,7 +138,8 @@ export async function convert(request: ConvertRequest): Promise<void> {
       ...(request.compress === true ? ['-c'] : []),
       '-O',
       request.targetFormat,
-      ...formatOptions(request.options),
+      ...(backing === undefined ? [] : ['-B', locator(backing)]),
+      ...formatOptions({ ...request.options, ...(backing === undefined ? {} : { backing_fmt: backing.format }) }),
       ...located(request.source, '-f'),
       unambiguous(request.target),
     ],
@@ -173,6 +191,7 @@ function locator(file: DiskFile): string {
 }
 
 interface InfoReport {
+  readonly filename: string;
   readonly format: string;
   readonly 'virtual-size': number;
   readonly 'actual-size'?: number;

@@ -23,7 +23,7 @@ export interface VmxHardware {
 }
 
 /** Device that carries the disk, `scsi0:0`. */
-const DISK_SLOT: Readonly<Record<DiskInterface, string>> = {
+export const DISK_SLOT: Readonly<Record<DiskInterface, string>> = {
   pvscsi: 'scsi0:0',
   lsilogic: 'scsi0:0',
   sata: 'sata0:0',

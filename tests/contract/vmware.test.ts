@@ -1,34 +1,24 @@
+import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { gunzipSync } from 'node:zlib';
-import { afterAll, describe, expect, it } from 'vitest';
+import { appendFile, mkdir, mkdtemp, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
 import { vmware } from '../../drivers/vmware/driver.ts';
-import { run } from '../../src/io/process.ts';
+import { MiB } from '../../src/core/index.ts';
+import { convert, info } from '../../src/io/qemu-img.ts';
 import { collectAfterKill, hasWritten } from '../support/contract-guest.ts';
 import { filesBelow, processesWith } from '../support/leftovers.ts';
 import { testContext } from '../support/test-context.ts';
-import { TINY_GUEST_LINES, tinyGuestRequest } from '../support/tiny-guest.ts';
-import { noVmwareRig, startVmwareRig, type VmwareRig } from '../support/vmware/rig.ts';
+import { TINY_GUEST_COUNTS, TINY_GUEST_LINES, tinyGuestRequest } from '../support/tiny-guest.ts';
+import { onVmwareRig } from '../support/vmware/on-rig.ts';
+import type { VmwareRig } from '../support/vmware/rig.ts';
 import { describeDriver, greeted } from './describe-driver.ts';
 
-// None where it cannot be had.
-const dir = await mkdtemp(join(tmpdir(), 'kib-vmware-'));
-const rigs: readonly VmwareRig[] = noVmwareRig === undefined ? [await startVmwareRig(dir)] : [];
-afterAll(async () => {
-  for (const rig of rigs) await rig[Symbol.asyncDispose]();
-  await rm(dir, { recursive: true, force: true });
-});
+const { signal } = new AbortController();
 
-describe.skipIf(noVmwareRig !== undefined)(
-  `on a vmrun that boots in QEMU${noVmwareRig === undefined ? '' : `: ${noVmwareRig}`}`,
-  () => {
-    for (const rig of rigs) describeVmware(rig);
-  },
-);
+await onVmwareRig(describeVmware);
 
-function describeVmware(rig: VmwareRig): void {
+function describeVmware(rig: VmwareRig, dir: string): void {
   // The tiny guest asks for no address: its tools, which it has not, would tell this one.
   const given = { vmrun: rig.vmrun, leases: [rig.leases], vmx: { 'kib.tools': '192.0.2.1' } };
   const options = vmware.options.parse(given);
@@ -45,8 +35,12 @@ function describeVmware(rig: VmwareRig): void {
     },
     isRunning: async ({ id }) => Promise.resolve(machinesOf(rig, nameOf(id)).length > 0),
     hasAddress: false,
-    momentMs: 150,
     remains: (buildId) => machinesOf(rig, buildId).map(({ vmx }) => vmx),
+    layers: {
+      guest: async (folder) => tinyGuestRequest(join(folder, 'guest.img'), { counting: true }),
+      counts: TINY_GUEST_COUNTS,
+      countOn,
+    },
   });
 
   describe('VMware launches', () => {
@@ -93,102 +87,74 @@ function describeVmware(rig: VmwareRig): void {
     });
   });
 
-  describe('VMware keeps a machine', () => {
-    const SEED = { 'user-data': '#cloud-config\nhostname: tried\n', 'meta-data': 'instance-id: try-1\n' };
-
-    async function kept(
-      change: Readonly<Record<string, string>>,
-      meanwhile: (keepIn: string) => Promise<unknown> = async () => {},
-    ) {
-      const context = await testContext();
-      const folder = await mkdtemp(join(dir, 'kept-'));
+  describe('layers of VMware', () => {
+    it('have what changed alone, and are not in a machine that is kept', async () => {
+      await using context = await testContext();
+      const folder = await mkdtemp(join(dir, 'layered-'));
       const keepIn = join(folder, 'vm');
-      const cloudinit = join(folder, 'cloudinit');
-      await mkdir(cloudinit);
-      for (const [name, text] of Object.entries(SEED)) await writeFile(join(cloudinit, name), text);
-      const chosen = vmware.options.parse({ ...given, keepIn, ...change, ...('cloudinit' in change ? { cloudinit } : {}) });
-      const machine = await vmware.launch(await tinyGuestRequest(join(folder, 'guest.img')), chosen, context);
-      await greeted(machine, TINY_GUEST_LINES[1]);
-      const stopped = await machine.shutdown({ graceMs: 20_000, signal: context.signal });
-      await meanwhile(keepIn);
-      try {
-        await stopped.seal();
-      } finally {
-        await stopped[Symbol.asyncDispose]();
-        await context[Symbol.asyncDispose]();
-        expect(context.journal.held).toEqual([]);
+      const request = await tinyGuestRequest(join(folder, 'guest.img'), { counting: true });
+      await appendFile(join(folder, 'guest.img'), randomBytes(4 * MiB));
+      const place = async (name: string, backing: string) => {
+        await mkdir(join(folder, name));
+        return { folder: join(folder, name), backing };
+      };
+      const disk = await place('a', '../guest.img');
+      const machine = await vmware.launch({ ...request, disk }, vmware.options.parse({ ...given, keepIn }), context);
+      await greeted(machine, TINY_GUEST_COUNTS);
+      for (const [layer, next] of ['ab', 'bc']) {
+        const after = await place(next ?? '', `../${layer}/disk.qcow2`);
+        await machine.freezer?.freeze({ next: after, memory: false, signal });
       }
-      const names = filesBelow(keepIn);
-      const vmx = names.find((name) => name.endsWith('.vmx')) ?? '';
-      return { folder, keepIn, chosen, names, vmx: join(keepIn, vmx), settings: await readFile(join(keepIn, vmx), 'utf8') };
-    }
-
-    it('without anything of the build, which starts by hand', async () => {
-      const { names, vmx, settings } = await kept({});
-      expect(names.map((name) => name.replace(/^kib-.*(?=\.vmx$)/, '')).sort()).toEqual(['.vmx', 'disk.vmdk']);
-      expect(settings).not.toMatch(/guestinfo|seed\.iso|serial0|generatedAddress/);
-      const { signal } = new AbortController();
-      await run(rig.vmrun, ['-T', 'ws', 'start', vmx, 'nogui'], { signal });
-      expect((await run(rig.vmrun, ['-T', 'ws', 'list'], { signal })).stdout).toContain(vmx);
-      await run(rig.vmrun, ['-T', 'ws', 'stop', vmx, 'hard'], { signal });
-    });
-
-    it('with user data to try it with, on a CD-ROM', async () => {
-      const { names, keepIn, settings } = await kept({ cloudinit: '' });
-      expect(names).toContain('seed.iso');
-      expect(settings).toContain('sata1:0.fileName = "seed.iso"');
-      const { stdout } = await run('isoinfo', ['-R', '-x', '/user-data', '-i', join(keepIn, 'seed.iso')], {
-        signal: new AbortController().signal,
-      });
-      expect(stdout).toBe(SEED['user-data']);
-    });
-
-    it('with user data to try it with, by guestinfo', async () => {
-      const { names, settings } = await kept({ cloudinit: '', seed: 'guestinfo' });
-      expect(names).not.toContain('seed.iso');
-      const [, value = ''] = /^guestinfo\.userdata = "(.*)"$/m.exec(settings) ?? [];
-      expect(gunzipSync(Buffer.from(value, 'base64')).toString()).toBe(SEED['user-data']);
-    });
-
-    it('once, and never in the place of anything that is there', async () => {
-      const { folder, chosen } = await kept({});
-      await using context = await testContext();
-      const request = await tinyGuestRequest(join(folder, 'guest.img'));
-      await expect(vmware.launch(request, chosen, context)).rejects.toMatchObject({ code: 'KIB_OUTPUT_EXISTS' });
-      // Somebody else’s comes while the machine runs.
-      const seen: string[] = [];
-      const late = kept({}, async (keepIn) => {
-        seen.push(keepIn);
-        await mkdir(keepIn);
-        await writeFile(join(keepIn, 'mine'), 'mine');
-      });
-      await expect(late).rejects.toMatchObject({ code: 'KIB_OUTPUT_EXISTS' });
-      const [keepIn = ''] = seen;
-      expect(filesBelow(dirname(keepIn)).filter((path) => path.startsWith('vm'))).toEqual(['vm', 'vm/mine']);
-    });
-
-    it('or says that the disk it goes to is full', async () => {
-      const full = await mkdtemp(join(dir, 'full-'));
-      const { signal } = new AbortController();
-      await run('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', full], { signal });
-      try {
-        await expect(kept({ keepIn: join(full, 'vm') })).rejects.toMatchObject({ code: 'KIB_DISK_FULL' });
-        expect(filesBelow(full)).toEqual([]);
-      } finally {
-        await run('umount', [full], { signal });
+      for (const [layer, backing] of [
+        ['a', '../guest.img'],
+        ['b', '../a/disk.qcow2'],
+      ] as const) {
+        const path = join(folder, layer, 'disk.qcow2');
+        expect(await info({ path, format: 'qcow2' }, signal)).toMatchObject({ backing, virtualBytes: request.machine.diskBytes });
+        expect((await stat(path)).size).toBeLessThan(MiB);
       }
+      expect(filesBelow(join(folder, 'c'))).toEqual([]);
+      await using stopped = await machine.shutdown({ graceMs: 20_000, signal });
+      const sealed = await stopped.seal();
+      expect(
+        filesBelow(keepIn)
+          .map((name) => name.replace(/^kib-.*(?=\.vmx$)/, ''))
+          .sort(),
+      ).toEqual(['.vmx', 'disk.vmdk']);
+      const kept = join(keepIn, 'disk.vmdk');
+      expect((await info({ path: kept, format: 'vmdk' }, signal)).backing).toBeUndefined();
+      const path = sealed.kind === 'file' ? sealed.path : '';
+      expect(await countOn(kept, folder)).toBe(await countOn(path, folder));
+      const [vmx = ''] = filesBelow(keepIn).filter((name) => name.endsWith('.vmx'));
+      expect(await readFile(join(keepIn, vmx), 'utf8')).toContain('scsi0:0.fileName = "disk.vmdk"');
     });
 
-    it('not without the user data it was promised, and says so before it boots', async () => {
+    it('cannot stand on a part of a file', async () => {
       await using context = await testContext();
-      const wrong = vmware.options.parse({ ...given, keepIn: join(dir, 'never'), cloudinit: join(dir, 'nowhere') });
-      const launching = vmware.launch(await tinyGuestRequest(join(dir, 'guest.img')), wrong, context);
-      await expect(launching).rejects.toMatchObject({ code: 'KIB_HOST_PERMISSION' });
-      expect(vmware.validate?.((await tinyGuestRequest(join(dir, 'guest.img'))).machine, { ...options, cloudinit: 'x' })).toEqual(
-        [{ path: 'cloudinit', message: 'is for the machine that is kept: give keepIn too' }],
-      );
+      const request = await tinyGuestRequest(join(dir, 'guest.img'));
+      const base = { path: join(dir, 'guest.img'), format: 'raw', offset: 512 } as const;
+      const launching = vmware.launch({ ...request, base, disk: { folder: dir, backing: base.path } }, options, context);
+      await expect(launching).rejects.toMatchObject({ code: 'KIB_DRIVER_CANNOT' });
+      expect(context.journal.held).toEqual([]);
+    });
+
+    it('are none with Player, which takes no snapshots', async () => {
+      await using context = await testContext();
+      const request = await tinyGuestRequest(join(dir, 'guest.img'));
+      const disk = { folder: dir, backing: 'guest.img' };
+      const player = vmware.options.parse({ ...given, product: 'player' });
+      await using machine = await vmware.launch({ ...request, disk }, player, context);
+      expect(machine.freezer).toBeUndefined();
     });
   });
+}
+
+/** A layer is a qcow2 overlay, a sealed disk a VMDK. */
+async function countOn(path: string, folder: string): Promise<number> {
+  const target = join(folder, 'count.img');
+  const source = { path, format: path.endsWith('.vmdk') ? 'vmdk' : 'qcow2' } as const;
+  await convert({ source, target, targetFormat: 'raw', signal });
+  return (await readFile(target)).readUInt16LE(1024);
 }
 
 function nameOf(id: string): string {

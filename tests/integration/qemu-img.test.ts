@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MiB } from '../../src/core/index.ts';
-import { check, compare, convert, create, type DiskFile, info } from '../../src/io/qemu-img.ts';
+import { run } from '../../src/io/process.ts';
+import { check, compare, convert, create, type DiskFile, info, rebase } from '../../src/io/qemu-img.ts';
 
 const { signal } = new AbortController();
 
@@ -61,6 +62,35 @@ describe('qemu-img', () => {
     const overlay: DiskFile = { path: join(dir, 'overlay.qcow2'), format: 'qcow2' };
     await create({ path: overlay.path, format: 'qcow2', backing: inside }, signal);
     expect(await compare(overlay, base, signal)).toMatchObject({ identical: true });
+  });
+
+  it('copies of a chain only what the last one has, and puts that on another base that holds the same', async () => {
+    const [lower, delta] = [join(dir, 'lower.vmdk'), join(dir, 'delta.vmdk')];
+    await convert({ source: base, target: lower, targetFormat: 'vmdk', signal });
+    await create({ path: delta, format: 'vmdk', backing: { path: 'lower.vmdk', format: 'vmdk' } }, signal);
+    // Bytes of its own, and zeroes where the base has none.
+    await run(
+      'qemu-io',
+      ['-f', 'vmdk', '-c', 'write -P 7 2M 64k', '-c', 'write -z 64k 64k', '-c', 'write -P 0 256k 64k', delta],
+      { signal },
+    );
+    const overlay: DiskFile = { path: join(dir, 'layer.qcow2'), format: 'qcow2' };
+    const source: DiskFile = { path: delta, format: 'vmdk' };
+    const backing: DiskFile = { path: lower, format: 'vmdk' };
+    await convert({ source, backing, target: overlay.path, targetFormat: 'qcow2', signal });
+    await rebase(overlay, { path: 'base,1.img', format: 'raw' }, signal);
+    await rm(lower);
+    expect((await info(overlay, signal)).backing).toBe('base,1.img');
+    // The base has a MiB of data.
+    expect((await stat(overlay.path)).size).toBeLessThan(MiB);
+    const flat = join(dir, 'flat.img');
+    await convert({ source: overlay, target: flat, targetFormat: 'raw', signal });
+    const wanted = await readFile(base.path);
+    wanted
+      .fill(7, 2 * MiB, 2 * MiB + 65_536)
+      .fill(0, 65_536, 131_072)
+      .fill(0, 262_144, 327_680);
+    expect((await readFile(flat)).equals(wanted)).toBe(true);
   });
 
   it('tells two disks apart and says where', async () => {

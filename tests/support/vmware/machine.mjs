@@ -2,8 +2,9 @@
 // Usage: machine.mjs <absolute .vmx> <state folder>. Needs a bridge named after the virtual network (vmnet8), see rig.ts.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
-import { copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
+import { diskNode, nodeName } from './disks.mjs';
 import { cdromsOf, changeVmx, disksOf, isTrue, readVmx } from './vmx.mjs';
 
 const PORT_GROUPS = { 'VM Network': 'vmnet8' };
@@ -57,6 +58,11 @@ for (const { file } of disks) {
   mkdirSync(lock);
   undo.push(() => rmSync(lock, { recursive: true, force: true }));
 }
+// A snapshot locks the disk that the machine goes on with.
+undo.push(() => {
+  const locks = existsSync(folder) ? readdirSync(folder).filter((file) => file.endsWith('.vmdk.lck')) : [];
+  for (const lock of locks) rmSync(join(folder, lock), { recursive: true, force: true });
+});
 
 const qemu = spawn('qemu-system-x86_64', argv(), { stdio: ['ignore', 'ignore', 'pipe'] });
 let problems = '';
@@ -107,10 +113,10 @@ function firmware() {
 }
 
 function disk({ device, file }) {
-  const drive = ['-drive', `if=none,id=${name(device)},format=vmdk,cache=unsafe,file=${resolve(file)}`];
+  const drive = ['-blockdev', JSON.stringify(diskNode(resolve(file)))];
   const controller = device.split(':')[0];
   if (!isTrue(settings.get(`${controller}.present`))) refuse(`${device} is on a controller that is not present.`);
-  const boot = `drive=${name(device)},bootindex=1`;
+  const boot = `drive=${nodeName(resolve(file))},bootindex=1`;
   if (device.startsWith('scsi')) {
     const model = settings.get(`${controller}.virtualdev`) ?? 'lsilogic';
     const device = { pvscsi: 'pvscsi', lsilogic: 'lsi53c895a', lsisas1068: 'mptsas1068' }[model];

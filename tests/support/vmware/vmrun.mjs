@@ -1,12 +1,12 @@
 #!/usr/bin/env node
 // A vmrun for tests: takes .vmx files as VMware's does and boots them in QEMU (machine.mjs). KIB_VMRUN_STATE names a folder for what runs.
 import { spawn } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { createConnection } from 'node:net';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { withQmp } from './qmp.mjs';
 import { runningMachines } from './running.mjs';
-import { changeVmx, disksOf, readVmx } from './vmx.mjs';
+import { cloneMachine, dropSnapshot, snapshotsOf, takeSnapshot } from './snapshots.mjs';
 
 const state = process.env.KIB_VMRUN_STATE;
 if (state === undefined) fail('KIB_VMRUN_STATE is not set');
@@ -18,9 +18,13 @@ if (args[0] === '-T') {
   args.splice(0, 2);
 }
 const [command, ...rest] = args;
-const COMMANDS = { list, start, stop, clone, snapshot, listSnapshots, getGuestIPAddress, deleteVM };
+const COMMANDS = { list, start, stop, clone, snapshot, listSnapshots, deleteSnapshot, getGuestIPAddress, deleteVM };
 if (!Object.hasOwn(COMMANDS, command ?? '')) fail(`Unrecognized command: ${command}`);
-await COMMANDS[command](...rest);
+try {
+  await COMMANDS[command](...rest);
+} catch (error) {
+  fail(error.message);
+}
 
 /** VMware writes it to standard output and exits with 255. */
 function fail(text) {
@@ -38,6 +42,10 @@ function find(vmx) {
 
 function mustExist(vmx) {
   if (vmx === undefined || !existsSync(vmx)) fail(`Cannot open VM: ${vmx}, The virtual machine cannot be found`);
+}
+
+function mustBeOff(vmx) {
+  if (find(vmx) !== undefined) fail('The virtual machine should not be powered on. It is already running.');
 }
 
 function list() {
@@ -88,7 +96,7 @@ async function stop(vmx, mode = 'hard') {
   if (machine === undefined) fail(`The virtual machine is not powered on: ${vmx}`);
   if (mode === 'soft') {
     if (!existsSync(join(machine.folder, 'tools'))) fail(`The VMware Tools are not running in the virtual machine: ${vmx}`);
-    await pressPowerButton(join(machine.folder, 'qmp'));
+    await withQmp(join(machine.folder, 'qmp'), (execute) => execute('system_powerdown'));
   } else process.kill(machine.supervisor, 'SIGTERM');
   for (let waited = 0; waited < 120_000; waited += 100) {
     if (find(vmx) === undefined) return;
@@ -97,49 +105,32 @@ async function stop(vmx, mode = 'hard') {
   fail('The operation timed out');
 }
 
-function pressPowerButton(path) {
-  return new Promise((done, reject) => {
-    const socket = createConnection(path, () => {
-      socket.write('{"execute":"qmp_capabilities"}\n{"execute":"system_powerdown"}\n');
-      setTimeout(() => {
-        socket.end();
-        done();
-      }, 200);
-    });
-    socket.on('error', reject);
-  });
-}
-
-/** Copies disks and settings only; the copy gets an address and a UUID of its own when it first runs. */
-function clone(from, to, type, ...options) {
+async function clone(from, to, type, ...options) {
   mustExist(from);
   if (!['full', 'linked'].includes(type)) fail('Invalid argument');
-  const folder = dirname(to);
-  mkdirSync(folder, { recursive: true });
-  for (const { file } of disksOf(readVmx(from))) copyFileSync(resolve(dirname(from), file), join(folder, file));
-  copyFileSync(from, to);
-  const cloneName = options.find((option) => option.startsWith('-cloneName='))?.slice('-cloneName='.length);
-  const fresh = ['ethernet0.generatedAddress', 'ethernet0.generatedAddressOffset', 'uuid.bios', 'uuid.location'];
-  changeVmx(to, {
-    ...Object.fromEntries(fresh.map((key) => [key, undefined])),
-    ...(cloneName === undefined ? {} : { displayName: cloneName }),
-  });
+  mustBeOff(from);
+  const option = (name) => options.find((text) => text.startsWith(`-${name}=`))?.slice(name.length + 2);
+  const [source, target] = [resolve(from), resolve(to)];
+  await cloneMachine(source, target, { isLinked: type === 'linked', snapshot: option('snapshot'), name: option('cloneName') });
 }
 
-function snapshot(vmx, name) {
+async function snapshot(vmx, name) {
   mustExist(vmx);
   if (name === undefined) fail('Invalid argument');
-  const folder = join(dirname(vmx), `${name}.snapshot`);
-  if (existsSync(folder)) fail('The name already exists');
-  mkdirSync(folder);
-  for (const { file } of disksOf(readVmx(vmx))) copyFileSync(resolve(dirname(vmx), file), join(folder, file));
+  await takeSnapshot(resolve(vmx), name, find(vmx));
 }
 
 function listSnapshots(vmx) {
   mustExist(vmx);
-  const names = readdirSync(dirname(vmx)).filter((name) => name.endsWith('.snapshot'));
-  console.log(`Total snapshots: ${names.length}`);
-  for (const name of names) console.log(name.replace(/\.snapshot$/, ''));
+  const snapshots = snapshotsOf(resolve(vmx));
+  console.log(`Total snapshots: ${snapshots.length}`);
+  for (const { name } of snapshots) console.log(name);
+}
+
+function deleteSnapshot(vmx, name) {
+  mustExist(vmx);
+  mustBeOff(vmx);
+  dropSnapshot(resolve(vmx), name);
 }
 
 function getGuestIPAddress(vmx) {
@@ -153,6 +144,6 @@ function getGuestIPAddress(vmx) {
 
 function deleteVM(vmx) {
   mustExist(vmx);
-  if (find(vmx) !== undefined) fail('The virtual machine should not be powered on. It is already running.');
+  mustBeOff(vmx);
   rmSync(dirname(vmx), { recursive: true });
 }

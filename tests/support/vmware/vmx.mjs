@@ -16,11 +16,12 @@ export function readVmx(path) {
   return settings;
 }
 
-/** Sets values in a .vmx file, as VMware does at power-on; undefined removes one. */
+/** Sets values in a .vmx file, as VMware does itself; undefined removes one. */
 export function changeVmx(path, changes) {
+  const changed = new Set(Object.keys(changes).map((key) => key.toLowerCase()));
   const rest = readFileSync(path, 'utf8')
     .split(/\r?\n/)
-    .filter((line) => line !== '' && !Object.hasOwn(changes, line.split('=')[0].trim()));
+    .filter((line) => line !== '' && !changed.has(line.split('=')[0].trim().toLowerCase()));
   const added = Object.entries(changes).flatMap(([key, value]) => (value === undefined ? [] : [`${key} = "${value}"`]));
   writeFileSync(path, `${[...rest, ...added].join('\n')}\n`);
 }
