@@ -120,24 +120,33 @@ function devices({ machine, options, volumes }: DomainParts): readonly Xml[] {
   ];
 }
 
-function disk({ pool, cache, diskBus }: LibvirtOptions, volumes: MachineVolumes): Xml {
+/** What the domain calls its disks. */
+export function diskTargets({ diskBus, seedBus }: Pick<LibvirtOptions, 'diskBus' | 'seedBus'>) {
+  return {
+    disk: diskBus === 'virtio' ? 'vda' : 'sda',
+    seed: seedBus === 'virtio' ? (diskBus === 'virtio' ? 'vdb' : 'vda') : 'sdz',
+  };
+}
+
+function disk(options: LibvirtOptions, volumes: MachineVolumes): Xml {
+  const { pool, cache, diskBus } = options;
   return xml`
     <disk type="volume" device="disk">
       <driver name="qemu" type="qcow2" cache="${cache}" discard="unmap"/>
       <source pool="${pool}" volume="${volumes.disk}"/>
-      <target dev="${diskBus === 'virtio' ? 'vda' : 'sda'}" bus="${diskBus}"/>
+      <target dev="${diskTargets(options).disk}" bus="${diskBus}"/>
       <boot order="1"/>
     </disk>
   `;
 }
 
-function seed({ pool, seedBus, diskBus }: LibvirtOptions, volumes: MachineVolumes): Xml {
-  const target = seedBus === 'virtio' ? (diskBus === 'virtio' ? 'vdb' : 'vda') : 'sdz';
+function seed(options: LibvirtOptions, volumes: MachineVolumes): Xml {
+  const { pool, seedBus } = options;
   return xml`
     <disk type="volume" device="${seedBus === 'virtio' ? 'disk' : 'cdrom'}">
       <driver name="qemu" type="raw"/>
       <source pool="${pool}" volume="${volumes.seed}"/>
-      <target dev="${target}" bus="${seedBus}"/>
+      <target dev="${diskTargets(options).seed}" bus="${seedBus}"/>
       <readonly/>
     </disk>
   `;

@@ -6,7 +6,10 @@ import { preview } from './preview.ts';
 import { reap } from './reap.ts';
 import { libvirtUri } from './uri.ts';
 
-/** Boots machines on libvirt, of this host or of another one over SSH. Its layers would have to travel, so there are none. */
+/**
+ * Boots machines on libvirt, of this host or of another one over SSH. Its layers are disks without memory: what a guest wrote comes to this host,
+ * and goes back there when a build starts on it.
+ */
 export const libvirt = defineDriver<LibvirtOptions>({
   name: 'libvirt',
   summary: 'libvirt with QEMU, on this host or on another one over SSH',
@@ -22,6 +25,7 @@ export const libvirt = defineDriver<LibvirtOptions>({
   validate,
   preview,
   launch,
+  layers: {},
   reap: (resource) => reap(resource),
 });
 

@@ -3,20 +3,21 @@ import { join, resolve } from 'node:path';
 import { writeSeedIso } from '../../cloudinit/iso.ts';
 import { type Context, KibError, type LaunchRequest, localBase, throwIfAborted } from '../../src/core/index.ts';
 import { claimLogs, FileConsole } from '../../src/io/console-file.ts';
-import { inspectBase } from '../../src/io/local-base.ts';
 import { type MachineParts, withMachineParts } from '../../src/io/machine-parts.ts';
 import { makeOwnFolder } from '../../src/io/own-path.ts';
 import { requirePrograms } from '../../src/io/programs.ts';
 import { absoluteLogin } from '../../src/transport/host-credentials.ts';
-import { uploadBase } from './base.ts';
+import { inspectChain, uploadChain } from './chain.ts';
 import { type ChosenCpu, chooseCpu } from './cpu.ts';
+import { DISK, diskAt } from './disk.ts';
 import { removeDomain } from './domain.ts';
 import { domainXml, type MachineVolumes } from './domain-xml.ts';
+import { LibvirtFreezer } from './freeze.ts';
 import { LibvirtMachine } from './machine.ts';
 import { requireNetwork } from './network.ts';
 import { connectionOptionsSchema, type LibvirtOptions } from './options.ts';
 import { machineName } from './parts.ts';
-import { findPool, makeVolume } from './pool.ts';
+import { findPool, makeVolume, volumePath } from './pool.ts';
 import { type Registrar, registered } from './resources.ts';
 import { libvirtUri } from './uri.ts';
 import { connectVirsh, type Virsh } from './virsh.ts';
@@ -60,7 +61,13 @@ async function start(
   const { running, kept } = parts;
   const local = localBase(request);
   // A backing file is named from the disk's folder, so the path must not depend on ours.
-  const base = await inspectBase({ ...local, path: resolve(local.path) }, machine.diskBytes, signal);
+  const chain = await inspectChain({ ...local, path: resolve(local.path) }, machine.diskBytes, signal);
+  const { file } = chain.base;
+  if (request.disk !== undefined && file.offset !== undefined) {
+    throw new KibError('KIB_DRIVER_CANNOT', `layers cannot stand on a part of a file, and the base is one (${file.path})`, {
+      hint: 'copy it into a file of its own with qemu-img convert, or build with --cache off',
+    });
+  }
   const { pool } = options;
   const virsh = kept.use('connection', await connectVirsh(options, clock, signal));
   await findPool(virsh, options, signal);
@@ -73,15 +80,14 @@ async function start(
   const cpu = await chooseCpu({ virsh, machine, options, registrar }, context);
   warnAboutEmulation(cpu, virsh, context);
   const isKept = options.keepBases && local.isThrowaway !== true;
-  const ownName = isKept ? undefined : `${name}-base.qcow2`;
-  const baseName = await uploadBase({ virsh, base, registrar, ownName, scope: kept }, context);
-  const path = async (volume: string): Promise<string> => (await virsh.run(['vol-path', '--pool', pool, volume], signal)).trim();
-  const disk = { name: `${name}.qcow2`, bytes: machine.diskBytes, format: 'qcow2', backingPath: await path(baseName) } as const;
-  await makeVolume(virsh, disk, registrar, kept, context);
+  const backingPath = await uploadChain({ ...chain, virsh, registrar, name, isKept, scope: kept }, context);
+  const volume = { name: `${name}.qcow2`, bytes: machine.diskBytes, format: 'qcow2', backingPath } as const;
+  await makeVolume(virsh, volume, registrar, kept, context);
   const seed = await makeSeed(request, name, virsh, registrar, parts, context);
   const console = { name: `${name}-serial.log`, bytes: 0, format: 'raw' } as const;
   await makeVolume(virsh, console, registrar, running, context);
-  const volumes: MachineVolumes = { disk: disk.name, seed, consolePath: await path(console.name) };
+  const consolePath = await volumePath(virsh, pool, console.name, signal);
+  const volumes: MachineVolumes = { disk: volume.name, seed, consolePath };
   const logs = await claimLogs(dirs.logs);
   const definition = domainXml({ name, title: `kib-native ${request.name}`, machine, options, cpu, volumes });
   await startDomain(virsh, name, definition, logs('domain').replace(/\.log$/, '.xml'), registrar, parts, context);
@@ -90,17 +96,21 @@ async function start(
     watchDomain({ virsh, name, pool, console: console.name, consolePath: logs('console'), clock }),
   );
   throwIfAborted(signal);
+  const disk =
+    request.disk === undefined
+      ? { volume: volume.name, path: join(folder, DISK), backing: file }
+      : diskAt(request.disk, volume.name, file.format);
+  const freezable = { virsh, name, options, registrar, diskBytes: machine.diskBytes, scope: kept, context };
   return new LibvirtMachine({
     virsh,
     name,
     options,
-    volumes,
     parts,
     watch,
     slowness: cpu.slowness,
     console: new FileConsole(logs('console'), undefined, clock, () => watch.hasEnded),
-    base: base.file,
-    folder,
+    disk,
+    freezer: request.disk === undefined ? undefined : new LibvirtFreezer(freezable, disk),
     context,
   });
 }

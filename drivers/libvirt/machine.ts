@@ -1,11 +1,9 @@
-import { chmod, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import {
   type Context,
   type Endpoint,
   type FileDisk,
   isKibError,
-  KibError,
   type RunningMachine,
   type Screenshotter,
   type StoppedMachine,
@@ -15,13 +13,13 @@ import type { FileConsole } from '../../src/io/console-file.ts';
 import { MachineLife } from '../../src/io/machine-life.ts';
 import type { MachineParts } from '../../src/io/machine-parts.ts';
 import { ppmToPng } from '../../src/io/png.ts';
-import { type DiskFile, info, rebase } from '../../src/io/qemu-img.ts';
+import { info } from '../../src/io/qemu-img.ts';
 import { GuestEndpoint, type GuestReach } from '../../src/transport/guest-endpoint.ts';
 import { guestAddress } from './address.ts';
+import { downloadDisk, type MachineDisk } from './disk.ts';
 import { type DomainState, domainStopped } from './domain.ts';
-import type { MachineVolumes } from './domain-xml.ts';
+import type { LibvirtFreezer } from './freeze.ts';
 import type { LibvirtOptions } from './options.ts';
-import { fileBytes } from './pool.ts';
 import type { Virsh } from './virsh.ts';
 import type { DomainEnd, DomainWatch } from './watch.ts';
 
@@ -30,15 +28,14 @@ export interface Launched {
   readonly virsh: Virsh;
   readonly name: string;
   readonly options: LibvirtOptions;
-  readonly volumes: MachineVolumes;
   readonly parts: MachineParts;
   readonly watch: DomainWatch;
   readonly slowness: number;
   readonly console: FileConsole;
-  /** The base on this host, which the downloaded disk stands on. */
-  readonly base: DiskFile;
-  /** Folder of this host for the machine's files. */
-  readonly folder: string;
+  /** The one it was started with. */
+  readonly disk: MachineDisk;
+  /** Knows the one it writes to now. */
+  readonly freezer: LibvirtFreezer | undefined;
   readonly context: Context;
 }
 
@@ -51,6 +48,7 @@ export class LibvirtMachine implements RunningMachine {
   readonly slowness: number;
   readonly console: FileConsole;
   readonly screenshotter: Screenshotter;
+  readonly freezer?: LibvirtFreezer;
   readonly #machine: Launched;
   readonly #life: MachineLife<DomainState>;
   readonly #endpoint: GuestEndpoint;
@@ -62,6 +60,7 @@ export class LibvirtMachine implements RunningMachine {
     this.slowness = slowness;
     this.console = console;
     this.screenshotter = { screenshot: (path) => screenshot(machine, path) };
+    if (machine.freezer !== undefined) this.freezer = machine.freezer;
     this.#life = new MachineLife({ parts, watch, console, unwanted: (end) => ended(name, end) });
     this.#endpoint = new GuestEndpoint(reachOf(machine));
   }
@@ -125,22 +124,15 @@ class StoppedLibvirt implements StoppedMachine {
     this.#machine = machine;
   }
 
-  /** Downloads what the guest wrote; below it stands the base of this host, which never needs to come back. */
+  /** Downloads what the guest wrote; below it stands what this host has already, which never needs to come back. */
   async seal(): Promise<FileDisk> {
-    const { virsh, options, volumes, base, folder, context } = this.#machine;
+    const { virsh, options, freezer, context } = this.#machine;
     const { signal, span } = context;
-    const path = join(folder, 'disk.qcow2');
-    const wanted = await fileBytes(virsh, options.pool, volumes.disk, signal);
+    const disk = freezer?.disk ?? this.#machine.disk;
     span.note(`downloading the disk from ${virsh.place}`);
-    await virsh.receive(['vol-download', '--pool', options.pool, volumes.disk], path, signal);
-    const { size } = await stat(path);
-    if (size !== wanted) {
-      throw new KibError('KIB_LIBVIRT', `volume ${volumes.disk} has ${wanted} bytes, but ${size} arrived`, { retryable: true });
-    }
-    await rebase({ path, format: 'qcow2' }, base, signal);
-    await chmod(path, 0o400);
-    const { virtualBytes } = await info({ path, format: 'qcow2' }, signal);
-    return { kind: 'file', path, format: 'qcow2', virtualBytes };
+    await downloadDisk(virsh, options.pool, disk, signal);
+    const { virtualBytes } = await info({ path: disk.path, format: 'qcow2' }, signal);
+    return { kind: 'file', path: disk.path, format: 'qcow2', virtualBytes };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

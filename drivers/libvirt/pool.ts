@@ -80,6 +80,11 @@ export async function createVolume(
   throwIfAborted(signal);
 }
 
+/** Path of a volume on libvirt's host. */
+export async function volumePath(virsh: Virsh, pool: string, name: string, signal: AbortSignal): Promise<string> {
+  return (await virsh.run(['vol-path', '--pool', pool, name], signal)).trim();
+}
+
 /** Size of a volume's file in bytes, or undefined when there is no such volume. */
 export async function fileBytes(virsh: Virsh, pool: string, name: string, signal: AbortSignal): Promise<number | undefined> {
   try {

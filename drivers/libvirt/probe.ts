@@ -5,7 +5,7 @@ import { serialProbeImage } from '../../src/io/probe-guest/images.ts';
 import { xml, xmlDocument } from '../../src/io/xml.ts';
 import { removeDomain } from './domain.ts';
 import { machineName } from './parts.ts';
-import { makeVolume } from './pool.ts';
+import { makeVolume, volumePath } from './pool.ts';
 import { type Registrar, registered } from './resources.ts';
 import type { Virsh } from './virsh.ts';
 
@@ -27,7 +27,7 @@ export async function probeKvm(virsh: Virsh, model: string, registrar: Registrar
     await makeVolume(virsh, { name: `${name}.img`, bytes: 0, format: 'raw' }, registrar, scope, context);
     await virsh.send(['vol-upload', '--pool', pool, `${name}.img`], image, signal);
     await makeVolume(virsh, { name: `${name}-serial.log`, bytes: 0, format: 'raw' }, registrar, scope, context);
-    const consolePath = (await virsh.run(['vol-path', '--pool', pool, `${name}-serial.log`], signal)).trim();
+    const consolePath = await volumePath(virsh, pool, `${name}-serial.log`, signal);
     await writeFile(definition, probeXml(name, model, pool, consolePath));
     await registered('libvirt:domain', name, registrar, scope, context.journal, () => removeDomain(virsh, name));
     throwIfAborted(signal);

@@ -23,6 +23,7 @@ import { listPackages } from './guest-packages.ts';
 import type { BuildJournal } from './journal.ts';
 import { type OpenLayers, openLayers } from './layers/open.ts';
 import { pruneAfterBuild } from './layers/prune-after-build.ts';
+import { settleDisk } from './layers/settle-disk.ts';
 import { recordManifest } from './manifest.ts';
 import { checkOutputDir, makeOutputDir } from './output-dir.ts';
 import type { Phase } from './phases.ts';
@@ -133,8 +134,10 @@ async function boot(
     const guest = await waitForGuest(machine, credentials, { ...context, span }, { cloudInit: 'network' });
     try {
       await silence(guest, plan.os, context.signal);
-      if (layers?.top === undefined)
-        await layers?.chain.keep({ index: 0, ms: context.clock.now() - start, machine, credentials });
+      if (layers !== undefined && layers.top === undefined) {
+        await guest.run(settleDisk(layers.chain), { signal: context.signal });
+        await layers.chain.keep({ index: 0, ms: context.clock.now() - start, machine, credentials });
+      }
       return guest;
     } catch (error) {
       await guest[Symbol.asyncDispose]();

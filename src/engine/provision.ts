@@ -1,8 +1,9 @@
-import { type BuildPlan, type Context, type Credentials, type PlannedAction, type RunningMachine, sh } from '../core/index.ts';
+import { type BuildPlan, type Context, type Credentials, type PlannedAction, type RunningMachine } from '../core/index.ts';
 import { requireChecks, runChecks } from './checks.ts';
 import { type ExecuteOptions, executeActions } from './execute.ts';
 import type { Guest } from './guest.ts';
 import type { OpenLayers } from './layers/open.ts';
+import { settleDisk } from './layers/settle-disk.ts';
 import { openPackageCache, type PackageCache } from './package-cache/index.ts';
 import type { SecretValues } from './secrets.ts';
 
@@ -52,7 +53,7 @@ async function makeLayers(work: Provisioning, context: Context): Promise<void> {
       }
       const { clock } = context;
       const start = clock.now();
-      const actions = layers === undefined ? layer.actions : [...layer.actions, writeBack(layer.name)];
+      const actions = layers === undefined ? layer.actions : [...layer.actions, writeBack(layer.name, layers)];
       const cache = packageCache === undefined ? {} : { packageCache };
       await executeActions(guest, actions, {
         files: work.files,
@@ -73,13 +74,13 @@ async function makeLayers(work: Provisioning, context: Context): Promise<void> {
 }
 
 /** A layer's disk must hold what its guest wrote, should it ever be booted without the memory. */
-function writeBack(layer: string): PlannedAction {
+function writeBack(layer: string, { chain }: OpenLayers): PlannedAction {
   return {
     kind: 'exec',
     id: `${layer}/sync`,
     recipe: layer,
     title: 'write everything to the disk',
-    script: sh`sync`,
+    script: settleDisk(chain),
     timeoutMs: 120_000,
   };
 }

@@ -1,16 +1,18 @@
-import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { libvirt } from '../../drivers/libvirt/driver.ts';
-import type { LaunchRequest } from '../../src/core/index.ts';
+import { type LaunchRequest, localBase } from '../../src/core/index.ts';
+import { convert, create } from '../../src/io/qemu-img.ts';
+import { atJournalLine, CANCELLED, fuzz } from '../../src/testing/outcome.ts';
 import { generateKeyPair } from '../../src/transport/keys.ts';
 import { collectAfterKill, greeting, hasWritten } from '../support/contract-guest.ts';
 import { filesBelow, processesWith } from '../support/leftovers.ts';
 import { type LibvirtRig, noRig, startLibvirtRig } from '../support/libvirt/rig.ts';
 import { privateLines } from '../support/private-lines.ts';
-import { testContext } from '../support/test-context.ts';
-import { TINY_GUEST_LINES, tinyGuestRequest } from '../support/tiny-guest.ts';
+import { type TestContext, testContext } from '../support/test-context.ts';
+import { TINY_GUEST_COUNTS, TINY_GUEST_LINES, tinyGuestRequest } from '../support/tiny-guest.ts';
 import { describeDriver, greeted } from './describe-driver.ts';
 
 // None where it cannot be had.
@@ -38,9 +40,18 @@ function describeLibvirt(rig: LibvirtRig): void {
     },
     isRunning: async (machine) => Promise.resolve(qemuOf(machine).length > 0),
     hasAddress: false,
-    momentMs: 150,
     remains: (buildId) => rig.named(buildId),
     secrets: privateLines(rig.options['keyFile'] ?? ''),
+    layers: {
+      guest: async (dir) => tinyGuestRequest(join(dir, 'guest.img'), { counting: true }),
+      counts: TINY_GUEST_COUNTS,
+      countOn: async (path, dir) => {
+        const target = join(dir, 'count.img');
+        const source = { path, format: 'qcow2' } as const;
+        await convert({ source, target, targetFormat: 'raw', signal: new AbortController().signal });
+        return (await readFile(target)).readUInt16LE(1024);
+      },
+    },
   });
 
   describe('libvirt', () => {
@@ -114,6 +125,61 @@ function describeLibvirt(rig: LibvirtRig): void {
       expect(rig.named('kib-base-')).toEqual(before);
       await machine[Symbol.asyncDispose]();
       expect(rig.named(context.buildId)).toEqual([]);
+    });
+
+    // Which the user of a kept machine may start again.
+    it('freezes every kind of disk, and the domain stays with the disk it has then', async () => {
+      await using context = await testContext();
+      const variants = [{}, { diskBus: 'scsi', seedBus: 'sata' }, { diskBus: 'sata', seedBus: 'virtio', cache: 'none' }] as const;
+      for (const [index, given] of variants.entries()) {
+        const place = async (name: string, backing: string) => {
+          const folder = join(dir, `${name}${index}`);
+          await mkdir(folder);
+          return { folder, backing };
+        };
+        const chosen = { ...libvirt.options.parse(rig.localOptions), ...given };
+        const disk = await place('first', join(dir, 'guest.img'));
+        await using machine = await libvirt.launch({ ...request, disk }, chosen, context);
+        await greeted(machine, TINY_GUEST_LINES[1]);
+        for (const [to, below] of [
+          ['second', 'a'],
+          ['third', 'b'],
+        ] as const) {
+          const next = await place(to, `../${below}/disk.qcow2`);
+          await machine.freezer?.freeze({ next, memory: false, signal: context.signal });
+        }
+        const name = machine.id.split(' ').at(-1) ?? '';
+        const disks = (...more: readonly string[]) => rig.virsh('domblklist', name, ...more).match(/\S+\.qcow2/g);
+        expect(disks()).toEqual([join(rig.pool, `${name}-2.qcow2`)]);
+        expect(disks('--inactive')).toEqual(disks());
+      }
+    });
+
+    it('starts on a layer, and leaves nothing of it or the base in the pool, wherever it is aborted', async () => {
+      for (const folder of ['layer', 'next']) await mkdir(join(dir, folder));
+      const base = { path: join(dir, 'layer/disk.qcow2'), format: 'qcow2' } as const;
+      const backing = { path: join(dir, 'guest.img'), format: 'raw' } as const;
+      await create({ ...base, bytes: request.machine.diskBytes, backing }, new AbortController().signal);
+      const disk = { folder: join(dir, 'next'), backing: '../layer/disk.qcow2' };
+      const before = rig.named('kib-base-');
+      let volumes: readonly string[] = [];
+      const work = async (context: TestContext): Promise<void> => {
+        const machine = await libvirt.launch({ ...request, base, disk }, { ...options, keepBases: false }, context);
+        volumes = rig.named(context.buildId);
+        await machine[Symbol.asyncDispose]();
+      };
+      const aborted = await fuzz(atJournalLine, work, (build) => rig.named(build));
+      expect(aborted.length).toBeGreaterThan(6);
+      for (const outcome of aborted) expect(outcome).toEqual(CANCELLED);
+      expect(volumes.filter((name) => /-(base|layers)\.qcow2$/.test(name))).toHaveLength(2);
+      expect(rig.named('kib-base-')).toEqual(before);
+    });
+
+    it('refuses layers on a part of a file', async () => {
+      await using context = await testContext();
+      const disk = { folder: dir, backing: join(dir, 'guest.img') };
+      const launching = libvirt.launch({ ...request, base: { ...localBase(request), offset: 512 }, disk }, options, context);
+      await expect(launching).rejects.toMatchObject({ code: 'KIB_DRIVER_CANNOT' });
     });
 
     it('logs in again when the connection breaks', async () => {

@@ -72,6 +72,11 @@ export class LayerChain {
     this.#bootMs = top?.record.bootMs ?? 0;
   }
 
+  /** Whether a layer may be more than a disk. */
+  get hasMemory(): boolean {
+    return this.#inputs.request.image.driver.layers?.memory !== undefined;
+  }
+
   /** Makes the place for the disk of a machine that starts on the top layer, or on the base. */
   async place(): Promise<DiskPlace> {
     this.#staging = await makeStaging(this.#context);
@@ -83,7 +88,7 @@ export class LayerChain {
    * being published. Throws KIB_CACHE_CHANGED and KIB_DISK_FULL, of the layer before too.
    */
   async keep({ index, ms, machine, credentials }: Made): Promise<void> {
-    const { plan, request } = this.#inputs;
+    const { plan } = this.#inputs;
     const layer = plan.layers[index];
     if (layer === undefined || machine.freezer === undefined || this.#staging === undefined) return;
     if (index === 0) this.#bootMs = ms;
@@ -96,7 +101,7 @@ export class LayerChain {
     const next = await makeStaging(this.#context);
     const isLast = index === plan.layers.length - 1;
     const isWorthIt = isMemoryWorthIt({ isFirst: index === 0, isLast, bootMs: this.#bootMs, pausedMs: this.#pausedMs });
-    const memory = isWorthIt && !this.#knowsSecrets && request.image.driver.layers?.memory !== undefined;
+    const memory = isWorthIt && !this.#knowsSecrets && this.hasMemory;
     const place = { folder: next.folder, backing: backingOf(layer.key) };
     const frozen = await machine.freezer.freeze({ next: place, memory, signal: this.#context.signal });
     if (memory) this.#pausedMs = frozen.pausedMs;

@@ -15,10 +15,12 @@ grep -q '^libvirt:' "$rig/group" || echo 'libvirt:x:64056:' >>"$rig/group"
 mount --make-rprivate /
 for file in passwd group; do mount --bind "$rig/$file" "/etc/$file"; done
 mkdir -p /var/lib/libvirt /var/cache/libvirt /var/log/libvirt
-for name in lib cache log; do
+for name in lib cache; do
     mkdir "$rig/$name"
     mount --bind "$rig/$name" "/var/$name/libvirt"
 done
+# The logs of its guests stay, as on any host, and only there.
+mount -t tmpfs tmpfs /var/log/libvirt
 mkdir "$rig/run" "$rig/run/sshd" "$rig/small" "$rig/crowded"
 mount --bind "$rig/run" /run
 mount --bind "$rig/etc" /etc/libvirt
