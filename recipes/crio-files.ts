@@ -6,22 +6,23 @@ export const CONFIG = '/etc/crio/crio.conf.d/20-kib.conf';
 /** containers-policy.json(5): images need no signature, as CRI-O's packages have it. */
 export const POLICY = `${JSON.stringify({ default: [{ type: 'insecureAcceptAnything' }] }, undefined, 2)}\n`;
 
+/** Where conmon, crun and runc are. */
+export const HELPERS_FOLDER = '/usr/libexec/crio';
+
 export interface CrioConfig {
   readonly runtime: 'crun' | 'runc';
   readonly pauseImage: string;
   readonly cgroupDriver: 'systemd' | 'cgroupfs';
   readonly selinux: boolean;
   readonly pullProgressTimeout: string | undefined;
-  /** Where conmon, crun and runc are. */
-  readonly folder: string;
 }
 
 /** crio.conf(5). */
-export function crioConfig({ runtime, pauseImage, cgroupDriver, selinux, pullProgressTimeout, folder }: CrioConfig): TomlTable {
+export function crioConfig({ runtime, pauseImage, cgroupDriver, selinux, pullProgressTimeout }: CrioConfig): TomlTable {
   const runtimeOf = (name: string) => ({
-    runtime_path: `${folder}/${name}`,
+    runtime_path: `${HELPERS_FOLDER}/${name}`,
     runtime_root: `/run/${name}`,
-    monitor_path: `${folder}/conmon`,
+    monitor_path: `${HELPERS_FOLDER}/conmon`,
   });
   return {
     crio: {
@@ -69,7 +70,11 @@ WantedBy=multi-user.target
 Alias=cri-o.service
 `;
 
-/** What a node wants of CRI-O wherever it came from. */
+/**
+ * What a node wants of CRI-O wherever it came from. Without that search path CRI-O does not start with a runtime that names no conmon of its own
+ * (config.go, ValidateConmonPath), and runtimes that wrap another one do not find it.
+ */
 export function crioDropIn(limitNofile: number): string {
-  return `[Service]\nOOMScoreAdjust=-999\nTasksMax=infinity\nLimitNOFILE=${limitNofile}\n`;
+  const path = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin', HELPERS_FOLDER].join(':');
+  return `[Service]\nEnvironment=PATH=${path}\nOOMScoreAdjust=-999\nTasksMax=infinity\nLimitNOFILE=${limitNofile}\n`;
 }

@@ -3,19 +3,19 @@ import { type Action, type Check, defineRecipe, type RecipeContext, sh } from '.
 import { noProxyCheck } from './containerd-checks.ts';
 import { pauseImage } from './containerd-files.ts';
 import { crictlCheck, crictlConfig } from './crictl.ts';
-import { CONFIG, CRIO_UNIT, crioConfig, crioDropIn, POLICY } from './crio-files.ts';
+import { CONFIG, CRIO_UNIT, crioConfig, crioDropIn, HELPERS_FOLDER, POLICY } from './crio-files.ts';
 import { CRIO } from './data/crio.ts';
 import { known } from './data/pins.ts';
 import { releaseSchema, sha256Schema } from './github.ts';
 import type { Issue } from './issue.ts';
 import { isAmazon, majorOf } from './node-packages.ts';
-import { proxyIssues, proxySchema, proxySeal, proxySteps } from './proxy.ts';
+import { proxyIssues, proxySchema, proxySeal, proxyShips, proxySteps } from './proxy.ts';
 import { crioRegistries, crioRegistryIssues, registriesSchema, registryIssues } from './registries.ts';
 import { CRIO_RUNTIME } from './runtime.ts';
 import { tableOf, toml, tomlSchema } from './toml.ts';
 import { seriesOf } from './versions.ts';
 
-/** What the bundle's own installer puts into /usr/local/bin and /usr/libexec/crio. */
+/** What the bundle's own installer puts into /usr/local/bin and HELPERS_FOLDER. */
 const PROGRAMS = ['crio', 'crictl', 'pinns'];
 const HELPERS = ['conmon', 'conmonrs', 'crun', 'runc'];
 
@@ -120,7 +120,6 @@ export const crio = defineRecipe({
           cgroupDriver: params.cgroupDriver,
           selinux: context.os.selinux,
           pullProgressTimeout: params.pullProgressTimeout,
-          folder: '/usr/libexec/crio',
         }),
       ),
     },
@@ -140,6 +139,7 @@ export const crio = defineRecipe({
       : []),
   ],
   seal: (_context, { proxy }) => proxySeal(proxy, CRIO_RUNTIME.unit),
+  ships: (_context, { proxy }) => proxyShips(proxy, CRIO_RUNTIME.unit),
   checks: (context, params) => [
     {
       name: 'crio/active',
@@ -250,7 +250,7 @@ function installBundle(context: RecipeContext, params: Params): readonly Action[
   });
   return [
     unpack('/usr/local/bin', PROGRAMS),
-    unpack('/usr/libexec/crio', HELPERS),
+    unpack(HELPERS_FOLDER, HELPERS),
     ...(context.os.selinux ? [labelPrograms] : []),
     {
       kind: 'exec',
@@ -266,7 +266,7 @@ function installBundle(context: RecipeContext, params: Params): readonly Action[
 const labelPrograms: Action = {
   kind: 'exec',
   title: 'label the programs of CRI-O',
-  script: sh`chcon -u system_u -r object_r -t container_runtime_exec_t /usr/local/bin/crio /usr/libexec/crio/crun /usr/libexec/crio/runc`,
+  script: sh`chcon -u system_u -r object_r -t container_runtime_exec_t /usr/local/bin/crio ${HELPERS_FOLDER}/crun ${HELPERS_FOLDER}/runc`,
   timeoutMs: 60_000,
 };
 

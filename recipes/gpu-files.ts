@@ -1,3 +1,5 @@
+import { HELPERS_FOLDER } from './crio-files.ts';
+
 /** modprobe.d(5): not by its aliases, not as a dependency, not by name. */
 export const NOUVEAU = `blacklist nouveau
 options nouveau modeset=0
@@ -21,10 +23,11 @@ ${chosen}
 `;
 }
 
-/** crio.conf(5). */
+/** crio.conf(5). It looks for the runtime that it wraps on CRI-O's search path. */
 export function crioNvidia(isDefault: boolean): string {
   return `${isDefault ? '[crio.runtime]\ndefault_runtime = "nvidia"\n\n' : ''}[crio.runtime.runtimes.nvidia]
 runtime_path = "${RUNTIME}"
 runtime_type = "oci"
+monitor_path = "${HELPERS_FOLDER}/conmon"
 `;
 }

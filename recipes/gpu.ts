@@ -10,7 +10,7 @@ import {
 import { gpuChecks } from './gpu-checks.ts';
 import { crioNvidia, NOUVEAU, nvidiaDropIn } from './gpu-files.ts';
 import { type Nvidia, type Params, params, type repositorySchema } from './gpu-params.ts';
-import { remakeInitramfs } from './providers/initramfs.ts';
+import { initramfsWith, remakeInitramfs } from './providers/initramfs.ts';
 import { runtimeOf } from './runtime.ts';
 import { sourceDownload } from './source.ts';
 import { moreModules } from './ubuntu-modules.ts';
@@ -128,7 +128,16 @@ function nvidiaSteps(context: RecipeContext, { installer, toolkit, licenseToken,
   const { os } = context;
   return [
     { kind: 'file', path: '/etc/modprobe.d/kib-nouveau.conf', text: NOUVEAU },
-    { kind: 'exec', title: 'leave nouveau out of the initramfs', script: remakeInitramfs(os), timeoutMs: BUILD_TIMEOUT_MS },
+    {
+      kind: 'exec',
+      title: 'have the initial RAM disk know that too, where it holds nouveau',
+      // Takes minutes, and kernels for clouds have none.
+      script: sh`
+        if [ -z "$(${initramfsWith(os, 'nouveau')})" ]; then exit 0; fi
+        ${remakeInitramfs(os)}
+      `,
+      timeoutMs: BUILD_TIMEOUT_MS,
+    },
     ...(licenseToken === undefined
       ? []
       : [

@@ -11,6 +11,8 @@ import {
 } from '../../src/core/index.ts';
 
 const UNITS = ['google-guest-agent.service', 'google-startup-scripts.service', 'google-shutdown-scripts.service'];
+/** Started by a timer, and failed where there is no metadata server. */
+const CACHE_UNIT = 'google-oslogin-cache.service';
 
 export const gcpSchema = z.strictObject({
   repository: z
@@ -91,7 +93,7 @@ function knowsExecCondition({ distribution, version }: OsDefinition): boolean {
  */
 export function gcpPrepare({ os }: RecipeContext): readonly Action[] {
   if (!knowsExecCondition(os)) return [];
-  return UNITS.map((unit) => ({
+  return [...UNITS, CACHE_UNIT].map((unit) => ({
     kind: 'file',
     path: `/etc/systemd/system/${unit}.d/10-kib.conf`,
     text: `[Service]\nExecCondition=/bin/sh -c "${GOOGLE_MACHINE}"\n`,
@@ -114,7 +116,7 @@ export function gcpChecks({ os }: RecipeContext): readonly Check[] {
             title: 'the guest environment of Google holds up no machine of others',
             script: sh`
               if ${raw(GOOGLE_MACHINE)}; then exit 0; fi
-              for unit in ${UNITS}; do
+              for unit in ${[...UNITS, CACHE_UNIT]}; do
                 state=$(systemctl is-active "$unit" || :)
                 if [ "$state" != inactive ]; then echo "$unit is $state"; fi
               done

@@ -97,6 +97,16 @@ manual_add_modules ${drivers.join(' ')}
 `;
 }
 
+/** Prints the initial RAM disks that hold a kernel module. */
+export function initramfsWith(os: OsDefinition, module: string): Sh {
+  return sh`
+    for image in /boot/initramfs-*.img /boot/initrd.img-*; do
+      [ -f "$image" ] || continue
+      if ${usesDracut(os) ? 'lsinitrd' : 'lsinitramfs'} "$image" | grep ${`/${module}\\.ko`} >/dev/null; then echo "$image"; fi
+    done
+  `;
+}
+
 export function initramfsCheck({ os, arch }: RecipeContext, targets: readonly Target[]): Check {
   const needed = driversOf(targets, arch, 'needed');
   return {

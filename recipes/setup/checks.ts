@@ -21,7 +21,7 @@ export function setupChecks({ os }: RecipeContext, params: SetupParams): readonl
   return [
     ...(names.length === 0 ? [] : [installedCheck(names, isApt)]),
     ...versions.map(({ name, version = '' }) => versionCheck(name, version, isApt)),
-    ...(addresses.length === 0 || proxy?.keep === true ? [] : [noProxyCheck(addresses)]),
+    ...(addresses.length === 0 || proxy?.keep === true ? [] : [noProxyCheck(addresses, isApt)]),
     ...(disable && !keepDisabled ? [restoredCheck(os)] : []),
     ...(rhel === undefined ? [] : [unregisteredCheck]),
   ];
@@ -52,11 +52,15 @@ function versionCheck(name: string, version: string, isApt: boolean): Check {
   };
 }
 
-function noProxyCheck(addresses: readonly string[]): Check {
+/** Settings only: what serves as a proxy may have repositories too. */
+function noProxyCheck(addresses: readonly string[], isApt: boolean): Check {
+  const wanted = addresses.flatMap((address) => ['-e', address]);
   return {
     name: 'setup/proxy',
     title: 'the package manager has no proxy of the build',
-    script: sh`grep -rlsF ${addresses.flatMap((address) => ['-e', address])} /etc/apt /etc/dnf /etc/yum.conf /etc/tdnf /etc/rhsm || :`,
+    script: isApt
+      ? sh`grep -rsF ${wanted} /etc/apt/apt.conf /etc/apt/apt.conf.d || :`
+      : sh`grep -rsE '^[[:space:]]*proxy[[:alpha:]_]*[[:space:]]*=' /etc/dnf /etc/yum.conf /etc/yum.repos.d /etc/tdnf /etc/zypp /etc/rhsm | grep -F ${wanted} || :`,
     expect: { kind: 'equals', text: '' },
     when: ['boot'],
   };

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { pack } from 'tar-stream';
 import { sha256 } from '../../src/core/index.ts';
+import { listenOnFree } from './listen.ts';
 
 /** An image made of nothing but one file, as `FROM scratch` and `COPY` would make it. */
 export interface TinyImage {
@@ -15,15 +16,24 @@ export interface TinyImage {
 
 const MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
 
-export async function tinyImage(text: string): Promise<TinyImage> {
-  const layer = await tar({ 'hello.txt': text });
+export function tinyImage(text: string): Promise<TinyImage> {
+  return imageOf('hello.txt', text, text);
+}
+
+/** An image of a statically linked program, which it runs; `name` tells its copies apart. */
+export function programImage(name: string, program: Buffer): Promise<TinyImage> {
+  return imageOf('program', program, name);
+}
+
+async function imageOf(file: string, content: string | Buffer, createdBy: string): Promise<TinyImage> {
+  const layer = await tar({ [file]: content }, 0o755);
   const config = Buffer.from(
     JSON.stringify({
       architecture: 'amd64',
       os: 'linux',
-      config: { Cmd: ['/hello.txt'] },
+      config: { Cmd: [`/${file}`] },
       rootfs: { type: 'layers', diff_ids: [`sha256:${sha256(layer)}`] },
-      history: [{ created_by: text }],
+      history: [{ created_by: createdBy }],
     }),
   );
   const descriptor = (mediaType: string, bytes: Buffer) => ({
@@ -61,18 +71,38 @@ export async function ociArchive(image: TinyImage, name: string): Promise<Buffer
   });
 }
 
+/** The same image as `docker save` writes it (image-spec of Moby, v1.2). */
+export async function dockerArchive(image: TinyImage, name: string): Promise<Buffer> {
+  const { config, layers } = JSON.parse(image.manifest) as Record<'config', Descriptor> & {
+    readonly layers: readonly Descriptor[];
+  };
+  const bytes = ({ digest }: Descriptor) => image.blobs.get(digest) ?? '';
+  const files = layers.map((layer) => [`${layer.digest.slice(7)}/layer.tar`, bytes(layer)] as const);
+  return tar({
+    [`${config.digest.slice(7)}.json`]: bytes(config),
+    ...Object.fromEntries(files),
+    'manifest.json': JSON.stringify([
+      { Config: `${config.digest.slice(7)}.json`, RepoTags: [name], Layers: files.map(([path]) => path) },
+    ]),
+  });
+}
+
+interface Descriptor {
+  readonly digest: string;
+}
+
 export interface RegistryRequest {
   readonly url: string;
   readonly authorization: string | undefined;
 }
 
 /**
- * What pulling needs of a registry (distribution-spec, Pull), on a free port of every interface. `images` are by `<repository>:<tag>`; with a
+ * What pulling needs of a registry (distribution-spec, Pull), on a free port of every interface, `port` if it can have that. `images` are by `<repository>:<tag>`; with a
  * `login` (`user:password`) it wants it. `failures` requests of manifests are answered with 503 first.
  */
 export async function serveRegistry(
   images: Readonly<Record<string, TinyImage>>,
-  options: { readonly login?: string; readonly failures?: number } = {},
+  options: { readonly login?: string; readonly failures?: number; readonly port?: number } = {},
 ) {
   const requests: RegistryRequest[] = [];
   let failures = options.failures ?? 0;
@@ -104,7 +134,7 @@ export async function serveRegistry(
     response.writeHead(200, { 'content-type': type, 'content-length': bytes.length, 'docker-content-digest': digest });
     response.end(request.method === 'HEAD' ? undefined : bytes);
   });
-  await new Promise<void>((resolve) => server.listen(0, '0.0.0.0', resolve));
+  await listenOnFree(server, options.port ?? 0, '0.0.0.0');
   return {
     port: (server.address() as AddressInfo).port,
     requests: requests as readonly RegistryRequest[],
@@ -112,9 +142,9 @@ export async function serveRegistry(
   };
 }
 
-async function tar(files: Readonly<Record<string, string | Buffer>>): Promise<Buffer> {
+async function tar(files: Readonly<Record<string, string | Buffer>>, mode = 0o644): Promise<Buffer> {
   const archive = pack();
-  for (const [name, content] of Object.entries(files)) archive.entry({ name, mtime: new Date(0) }, content);
+  for (const [name, content] of Object.entries(files)) archive.entry({ name, mode, mtime: new Date(0) }, content);
   archive.finalize();
   return buffer(archive);
 }

@@ -1,7 +1,7 @@
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import type { BuildEvent, CheckResult } from '../../src/core/index.ts';
+import type { BuildEvent, CheckResult, SpanKind, SpanStatus } from '../../src/core/index.ts';
 import { startKib } from './program.ts';
 
 export interface Built {
@@ -9,6 +9,15 @@ export interface Built {
   /** Names of what the build did, in order. */
   readonly spans: readonly string[];
   readonly disk: string;
+  /** What it took, and what was done in that: the layers and what comes before and after them. */
+  readonly ms: number;
+  readonly parts: readonly Part[];
+}
+
+interface Part {
+  readonly name: string;
+  readonly ms: number;
+  readonly status: SpanStatus;
 }
 
 /** Builds the image described by `text` into `scratch`/`output` by the compiled program; fails with what the guest said last when that fails. */
@@ -21,6 +30,7 @@ export async function buildRecipes(
   const image = join(scratch, `${output}.yaml`);
   writeFileSync(image, text);
   const folder = join(scratch, output);
+  const start = performance.now();
   const run = startKib(['build', image, '--output-dir', folder], { XDG_STATE_HOME: join(scratch, 'state'), ...env });
   const { status, stderr } = await run.ended;
   const of = <T extends BuildEvent['type']>(type: T) =>
@@ -30,7 +40,43 @@ export async function buildRecipes(
   const failed = checks.filter(({ ok }) => !ok).map(({ name, detail }) => `${name}: ${detail}`);
   expect(status, [stderr, ...failed, ...log.map(({ line }) => line)].join('\n')).toBe(0);
   const [name = ''] = readdirSync(folder);
-  return { checks, spans: of('span.start').map((event) => event.name), disk: join(folder, name, `${name}.qcow2`) };
+  return {
+    checks,
+    spans: of('span.start').map((event) => event.name),
+    disk: join(folder, name, `${name}.qcow2`),
+    ms: performance.now() - start,
+    parts: partsOf(run.events),
+  };
+}
+
+const KINDS: readonly SpanKind[] = ['fetch', 'boot', 'layer', 'check', 'seal', 'export', 'verify'];
+
+function partsOf(events: readonly BuildEvent[]): readonly Part[] {
+  const names = new Map<number, string>();
+  return events.flatMap((event) => {
+    if (event.type === 'span.start' && KINDS.includes(event.kind)) names.set(event.span, event.name);
+    const name = names.get(event.span);
+    return event.type === 'span.end' && name !== undefined ? [{ name, ms: event.ms, status: event.status }] : [];
+  });
+}
+
+/** Prints what each part took, cold and from layers. */
+export function printTimes(title: string, cold: Built, again: Built): void {
+  const names = [...new Set([...cold.parts, ...again.parts].map(({ name }) => name))];
+  const seconds = (ms: number) => (ms / 1000).toFixed(1);
+  const cell = ({ parts }: Built, wanted: string) => {
+    const part = parts.find(({ name }) => name === wanted);
+    if (part === undefined) return '';
+    return part.status === 'ok' ? seconds(part.ms) : part.status;
+  };
+  const rows = [
+    [title, 'cold, s', 'again, s'],
+    ...names.map((name) => [name, cell(cold, name), cell(again, name)]),
+    ['in all', seconds(cold.ms), seconds(again.ms)],
+  ];
+  console.info(
+    rows.map(([name = '', ...cells]) => `${name.padEnd(48)}${cells.map((text) => text.padStart(10)).join('')}`).join('\n'),
+  );
 }
 
 /** The recipes that checks were made for. */

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Signer } from '../openpgp.ts';
 
@@ -13,8 +13,13 @@ export const DEB_TOOLS = ['dpkg-deb', 'apt-ftparchive', 'gpg', 'gpgconf'];
 export interface DebSpec {
   readonly name: string;
   readonly version: string;
+  readonly depends?: string;
   /** Bytes of zeros that it installs, to fill a disk. */
   readonly bytes?: number;
+  /** Text by absolute path; what lies in a bin folder can be run. */
+  readonly files?: Readonly<Record<string, string>>;
+  /** Shell text that runs once it is installed. */
+  readonly postinst?: string;
 }
 
 /** Writes packages and a signed index of them into `folder`: a flat repository, suite `./`. */
@@ -26,17 +31,32 @@ export async function makeDebRepository(folder: string, specs: readonly DebSpec[
   await writeFile(join(folder, 'InRelease'), await signer.clearsign(await ftparchive('release', '.')));
 }
 
-async function makeDeb(folder: string, { name, version, bytes = 0 }: DebSpec): Promise<void> {
+/** Writes the package into `folder` and returns its path. */
+export async function makeDeb(folder: string, spec: DebSpec): Promise<string> {
+  const { name, version, depends, bytes = 0, files = {}, postinst } = spec;
   const dir = await mkdtemp(join(tmpdir(), 'deb-'));
   try {
-    const control = { Package: name, Version: version, Architecture: 'all', Maintainer: 'T <t@example.org>', Description: name };
+    const control = {
+      Package: name,
+      Version: version,
+      Architecture: 'all',
+      Maintainer: 'T <t@example.org>',
+      Description: name,
+      ...(depends === undefined ? {} : { Depends: depends }),
+    };
+    const put = async (path: string, text: string, mode: number) => {
+      await mkdir(join(dir, dirname(path)), { recursive: true, mode: 0o755 });
+      await writeFile(join(dir, path), text, { mode });
+    };
     const fields = Object.entries(control).map(([field, value]) => `${field}: ${value}\n`);
-    await mkdir(join(dir, 'DEBIAN'), { mode: 0o755 });
-    await writeFile(join(dir, 'DEBIAN', 'control'), fields.join(''));
-    await mkdir(join(dir, 'opt'));
-    await writeFile(join(dir, 'opt', name), `${version}\n`);
+    await put('DEBIAN/control', fields.join(''), 0o644);
+    if (postinst !== undefined) await put('DEBIAN/postinst', `#!/bin/sh\nset -eu\n${postinst}\n`, 0o755);
+    await put(`opt/${name}`, `${version}\n`, 0o644);
     if (bytes > 0) await truncate(join(dir, 'opt', name), bytes);
-    await exec('dpkg-deb', ['--build', '--root-owner-group', '-Zgzip', '-z1', dir, join(folder, `${name}_${version}_all.deb`)]);
+    for (const [path, text] of Object.entries(files)) await put(path, text, /\/s?bin\//.test(path) ? 0o755 : 0o644);
+    const deb = join(folder, `${name}_${version}_all.deb`);
+    await exec('dpkg-deb', ['--build', '--root-owner-group', '-Zgzip', '-z1', dir, deb]);
+    return deb;
   } finally {
     await rm(dir, { recursive: true, force: true });
   }
