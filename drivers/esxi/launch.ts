@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { writeSeedIso } from '../../cloudinit/index.ts';
 import { type Context, type LaunchRequest, localBase, throwIfAborted } from '../../src/core/index.ts';
 import { claimLogs, FileConsole } from '../../src/io/console-file.ts';
@@ -35,7 +35,7 @@ async function start(request: LaunchRequest, options: EsxiOptions, parts: Machin
   const { machine } = request;
   const { signal, clock, dirs } = context;
   const given = localBase(request);
-  const base = await inspectBase({ ...given, path: resolve(given.path) }, machine.diskBytes, signal);
+  const base = await inspectBase(request, signal);
   const shell = parts.kept.use('connection', await connectEsxi(options, clock, signal));
   await look(shell, options, given.isThrowaway === true, signal);
   throwIfAborted(signal);

@@ -1,7 +1,7 @@
 import { rm, stat } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
-import { type Context, type DiskFormat, formatBytes, KibError, type LocalBase, type Scope } from '../../src/core/index.ts';
-import { inspectBase, type KnownBase } from '../../src/io/local-base.ts';
+import { type Context, type DiskFormat, formatBytes, KibError, type Scope } from '../../src/core/index.ts';
+import { type BaseRequest, inspectBase, type KnownBase } from '../../src/io/local-base.ts';
 import { CommandError } from '../../src/io/process.ts';
 import { backingChain, create, rebase, restack } from '../../src/io/qemu-img.ts';
 import { uploadBase } from './base.ts';
@@ -29,8 +29,8 @@ export interface ChainUpload extends BaseChain {
 const FORMATS: readonly DiskFormat[] = ['qcow2', 'raw', 'vmdk'];
 
 /** Looks at a base and at all it stands on. Throws as inspectBase does. */
-export async function inspectChain(local: LocalBase, diskBytes: number, signal: AbortSignal): Promise<BaseChain> {
-  const base = await inspectBase(local, diskBytes, signal);
+export async function inspectChain(request: BaseRequest, signal: AbortSignal): Promise<BaseChain> {
+  const base = await inspectBase(request, signal);
   const alone = { base, bottom: base };
   if (base.isWhole || base.file.offset !== undefined) return alone;
   const lowest = await lowestOf(base, signal);

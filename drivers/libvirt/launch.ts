@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { writeSeedIso } from '../../cloudinit/iso.ts';
 import { type Context, KibError, type LaunchRequest, localBase, throwIfAborted } from '../../src/core/index.ts';
 import { claimLogs, FileConsole } from '../../src/io/console-file.ts';
@@ -60,14 +60,8 @@ async function start(
   const { signal, clock, dirs } = context;
   const { running, kept } = parts;
   const local = localBase(request);
-  // A backing file is named from the disk's folder, so the path must not depend on ours.
-  const chain = await inspectChain({ ...local, path: resolve(local.path) }, machine.diskBytes, signal);
+  const chain = await inspectChain(request, signal);
   const { file } = chain.base;
-  if (request.disk !== undefined && file.offset !== undefined) {
-    throw new KibError('KIB_DRIVER_CANNOT', `layers cannot stand on a part of a file, and the base is one (${file.path})`, {
-      hint: 'copy it into a file of its own with qemu-img convert, or build with --cache off',
-    });
-  }
   const { pool } = options;
   const virsh = kept.use('connection', await connectVirsh(options, clock, signal));
   await findPool(virsh, options, signal);

@@ -1,16 +1,11 @@
 import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type BuildDirs, type LocalBase, type PreviewLine, quote } from '../../src/core/index.ts';
-import { type CreateRequest, createArgs, type DiskFile } from '../../src/io/qemu-img.ts';
+import { type BuildDirs, type PreviewLine, quote } from '../../src/core/index.ts';
+import { type CreateRequest, createArgs } from '../../src/io/qemu-img.ts';
 
 /** Makes the copy-on-write disk: the base below it is only ever read. */
 export function overlayArgv(request: CreateRequest): readonly string[] {
   return ['qemu-img', ...createArgs(request)];
-}
-
-/** The base as a stretch of its file; a length counts only with an offset. */
-export function baseFile({ path, format, offset = 0, bytes }: LocalBase): DiskFile {
-  return offset === 0 ? { path, format } : { path, format, offset, ...(bytes === undefined ? {} : { bytes }) };
 }
 
 /** Appends commands to commands.log in a form that a shell takes back. */

@@ -1,16 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { writeSeedIso } from '../../cloudinit/index.ts';
-import {
-  type Context,
-  type DiskPlace,
-  isKibError,
-  KibError,
-  type LaunchRequest,
-  localBase,
-  throwIfAborted,
-} from '../../src/core/index.ts';
+import { type Context, isKibError, type LaunchRequest, localBase, throwIfAborted } from '../../src/core/index.ts';
 import { claimLogs, FileConsole } from '../../src/io/console-file.ts';
 import { inspectBase, type KnownBase } from '../../src/io/local-base.ts';
 import { type MachineParts, withMachineParts } from '../../src/io/machine-parts.ts';
@@ -37,7 +29,7 @@ export async function launch(request: LaunchRequest, options: VmwareOptions, con
   throwIfAborted(context.signal);
   const host = await findVmware(options);
   const local = localBase(request);
-  const base = await inspectBase({ ...local, path: resolve(local.path) }, request.machine.diskBytes, context.signal);
+  const base = await inspectBase(request, context.signal);
   // The machine of the verdict is never kept.
   if (local.isThrowaway !== true) await checkKeeping(options);
   return withMachineParts('VMware machine', context, (parts) => start({ request, options, host, base }, parts, context));
@@ -52,7 +44,8 @@ interface Start {
 
 async function start({ request, options, host, base }: Start, parts: MachineParts, context: Context): Promise<VmwareMachine> {
   const { signal, clock } = context;
-  const place = placeOf(request, host, base);
+  // Player takes no snapshots.
+  const place = host.product === 'player' ? undefined : request.disk;
   const name = `kib-${context.buildId}-${randomBytes(4).toString('hex')}`;
   const folder = await makeOwnFolder(join(context.dirs.work, name), { scope: parts.kept, journal: context.journal });
   const logs = await claimLogs(context.dirs.logs);
@@ -82,15 +75,6 @@ async function start({ request, options, host, base }: Start, parts: MachinePart
     console: new FileConsole(console, undefined, clock, () => watch.hasEnded),
     freezer: below === undefined ? undefined : new VmwareFreezer({ host, vmx, options, context }, below),
     context,
-  });
-}
-
-/** Where the machine's layers go; nowhere with Player, which takes no snapshots. Throws KIB_DRIVER_CANNOT for a base they could not name. */
-function placeOf({ disk }: LaunchRequest, { product }: VmwareHost, { file }: KnownBase): DiskPlace | undefined {
-  if (disk === undefined || product === 'player') return undefined;
-  if (file.offset === undefined) return disk;
-  throw new KibError('KIB_DRIVER_CANNOT', `layers cannot stand on a part of a file, and the base is one (${file.path})`, {
-    hint: 'copy it into a file of its own with qemu-img convert, or build with --cache off',
   });
 }
 

@@ -5,7 +5,6 @@ import {
   canonicalJson,
   digestFile,
   formatBytes,
-  KibError,
   type LaunchRequest,
   type LocalBase,
   MiB,
@@ -13,9 +12,9 @@ import {
 } from '../../src/core/index.ts';
 import { ovfDescriptor } from '../../src/export/ovf.ts';
 import { type VmdkFile, writeStreamOptimizedVmdk } from '../../src/export/vmdk-writer.ts';
+import { inspectBase } from '../../src/io/local-base.ts';
 import { withDisk } from '../../src/io/nbd-disk.ts';
-import { CommandError } from '../../src/io/process.ts';
-import { type DiskFile, info, withGrown } from '../../src/io/qemu-img.ts';
+import { type DiskFile, withGrown } from '../../src/io/qemu-img.ts';
 import type { Vcenter } from './client.ts';
 import { findItems, uploadItem } from './library.ts';
 import type { VsphereOptions } from './options.ts';
@@ -38,30 +37,6 @@ export interface BaseUpload {
   readonly name: string;
 }
 
-/** Looks at the base before anything is made. Throws KIB_DRIVER_CANNOT. */
-export async function inspectBase(
-  { path, format, offset = 0, bytes }: LocalBase,
-  diskBytes: number,
-  signal: AbortSignal,
-): Promise<DiskFile> {
-  const file = offset === 0 ? { path, format } : { path, format, offset, ...(bytes === undefined ? {} : { bytes }) };
-  let size: number;
-  try {
-    size = (await info(file, signal)).virtualBytes;
-  } catch (error) {
-    if (!(error instanceof CommandError)) throw error;
-    throw new KibError('KIB_DRIVER_CANNOT', `the base cannot be opened as ${format}: ${error.message}`, { cause: error });
-  }
-  if (size <= diskBytes) return file;
-  throw new KibError(
-    'KIB_DRIVER_CANNOT',
-    `the base is larger than the disk: ${formatBytes(size)} for a disk of ${formatBytes(diskBytes)}`,
-    {
-      hint: `give disk: ${formatBytes(size)} or more`,
-    },
-  );
-}
-
 /**
  * The library item of a base, uploaded unless the library has it: an OVF of one disk as large as the machine's, since REST cannot grow a disk.
  * It is uploaded under a name of the build and renamed when it is whole.
@@ -73,7 +48,7 @@ export async function baseItem(
 ): Promise<{ readonly id: string; readonly drop: () => Promise<void> }> {
   const { vcenter, base, machine, library, name } = upload;
   const { signal, span } = context;
-  const file = await inspectBase(base, machine.diskBytes, signal);
+  const { file } = await inspectBase({ base, machine }, signal);
   const isKept = options.keepBases && base.isThrowaway !== true;
   const kept = isKept ? await keptName(file, upload, signal) : undefined;
   if (kept !== undefined) {

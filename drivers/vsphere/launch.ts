@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Context, KibError, type LaunchRequest, releasing, Scope, throwIfAborted } from '../../src/core/index.ts';
-import { baseItem, inspectBase } from './base-item.ts';
+import { inspectBase } from '../../src/io/local-base.ts';
+import { baseItem } from './base-item.ts';
 import { Vcenter } from './client.ts';
 import { asksForUserData, makeMachine, type Source } from './clone.ts';
 import { sourceOf } from './find-base.ts';
@@ -17,7 +18,7 @@ import { attachSeed, ovfProperties, prepareSeed, seedWays } from './seed.ts';
 /** Makes a machine of the base and powers it on. See Driver.launch for the contract. */
 export async function launch(request: LaunchRequest, options: VsphereOptions, context: Context): Promise<VsphereMachine> {
   throwIfAborted(context.signal);
-  if ('path' in request.base) await inspectBase(request.base, request.machine.diskBytes, context.signal);
+  if ('path' in request.base) await inspectBase(request, context.signal);
   const parts = new Scope();
   const abandon = context.scope.defer('vSphere machine', () => parts[Symbol.asyncDispose]());
   try {

@@ -128,8 +128,8 @@ export interface Screenshotter {
 export interface Freezer {
   /**
    * Stops the guest for a moment, lets its disk as it is now stay in the folder it is in, and goes on with an overlay at `next`. With
-   * `memory`, which only a driver with that ability is asked for, what `resume` needs besides the disk is written to the same folder. Nothing of the frozen folder is written to after this
-   * returns, so the caller may move it. When it throws the machine is of no use any more.
+   * `memory`, which only a driver with that ability is asked for, what `resume` needs besides the disk is written to the same folder. Nothing
+   * of the frozen folder is written to after this returns, so the caller may move it. When it throws the machine is of no use any more.
    */
   freeze(request: { readonly next: DiskPlace; readonly memory: boolean; readonly signal: AbortSignal }): Promise<Frozen>;
 }

@@ -7,10 +7,10 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { qemu } from '../../drivers/qemu/driver.ts';
 import { collectGarbage } from '../../src/engine/gc.ts';
-import { convert } from '../../src/io/qemu-img.ts';
+import { countingLayers, hasWritten } from '../support/contract-guest.ts';
 import { filesBelow, listeningPorts, processesWith } from '../support/leftovers.ts';
 import { type TestContext, testContext } from '../support/test-context.ts';
-import { hasTinyGuestWritten, TINY_GUEST_COUNTS, TINY_GUEST_LINES, tinyGuest, tinyGuestRequest } from '../support/tiny-guest.ts';
+import { TINY_GUEST_LINES, tinyGuest, tinyGuestRequest } from '../support/tiny-guest.ts';
 import { describeDriver, greeted } from './describe-driver.ts';
 
 const defaults = qemu.options.parse({});
@@ -21,22 +21,9 @@ describeDriver({
   guest: async (dir) => tinyGuestRequest(join(dir, 'guest.img')),
   deafGuest: async (dir) => tinyGuestRequest(join(dir, 'deaf.img'), { deaf: true }),
   greeting: TINY_GUEST_LINES[1],
-  hasWritten: async (disk, dir) => {
-    const target = join(dir, 'sealed.img');
-    await convert({ source: disk, target, targetFormat: 'raw', signal: new AbortController().signal });
-    return hasTinyGuestWritten(await readFile(target));
-  },
+  hasWritten,
   kill: (machine) => process.kill(Number(machine.id.split(' ').at(-1)), 'SIGKILL'),
-  layers: {
-    guest: async (dir) => tinyGuestRequest(join(dir, 'guest.img'), { counting: true }),
-    counts: TINY_GUEST_COUNTS,
-    countOn: async (path, dir) => {
-      const target = join(dir, 'count.img');
-      const source = { path, format: 'qcow2' } as const;
-      await convert({ source, target, targetFormat: 'raw', signal: new AbortController().signal });
-      return (await readFile(target)).readUInt16LE(1024);
-    },
-  },
+  layers: countingLayers,
 });
 
 describe('a process that runs a machine', () => {

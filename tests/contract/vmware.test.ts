@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { vmware } from '../../drivers/vmware/driver.ts';
 import { MiB } from '../../src/core/index.ts';
-import { convert, info } from '../../src/io/qemu-img.ts';
-import { collectAfterKill, hasWritten } from '../support/contract-guest.ts';
+import { info } from '../../src/io/qemu-img.ts';
+import { collectAfterKill, countingLayers, countOn, hasWritten } from '../support/contract-guest.ts';
 import { filesBelow, processesWith } from '../support/leftovers.ts';
 import { testContext } from '../support/test-context.ts';
 import { TINY_GUEST_COUNTS, TINY_GUEST_LINES, tinyGuestRequest } from '../support/tiny-guest.ts';
@@ -36,11 +36,7 @@ function describeVmware(rig: VmwareRig, dir: string): void {
     isRunning: async ({ id }) => Promise.resolve(machinesOf(rig, nameOf(id)).length > 0),
     hasAddress: false,
     remains: (buildId) => machinesOf(rig, buildId).map(({ vmx }) => vmx),
-    layers: {
-      guest: async (folder) => tinyGuestRequest(join(folder, 'guest.img'), { counting: true }),
-      counts: TINY_GUEST_COUNTS,
-      countOn,
-    },
+    layers: countingLayers,
   });
 
   describe('VMware launches', () => {
@@ -147,14 +143,6 @@ function describeVmware(rig: VmwareRig, dir: string): void {
       expect(machine.freezer).toBeUndefined();
     });
   });
-}
-
-/** A layer is a qcow2 overlay, a sealed disk a VMDK. */
-async function countOn(path: string, folder: string): Promise<number> {
-  const target = join(folder, 'count.img');
-  const source = { path, format: path.endsWith('.vmdk') ? 'vmdk' : 'qcow2' } as const;
-  await convert({ source, target, targetFormat: 'raw', signal });
-  return (await readFile(target)).readUInt16LE(1024);
 }
 
 function nameOf(id: string): string {

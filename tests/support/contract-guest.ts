@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import type { Driver, Endpoint, LaunchRequest, SealedDisk } from '../../src/core/index.ts';
 import { collectGarbage } from '../../src/engine/gc.ts';
 import { convert } from '../../src/io/qemu-img.ts';
-import { hasTinyGuestWritten } from './tiny-guest.ts';
+import { hasTinyGuestWritten, TINY_GUEST_COUNTS, tinyGuestRequest } from './tiny-guest.ts';
 
 const { signal } = new AbortController();
 
@@ -18,6 +18,21 @@ export async function hasWritten(disk: SealedDisk, dir: string): Promise<boolean
   await convert({ source: disk, target, targetFormat: 'raw', signal });
   return hasTinyGuestWritten(await readFile(target));
 }
+
+/** How far a counting tiny guest has come, by its disk: a layer, which is a qcow2 file, or a VMDK. `dir` is for a copy of it. */
+export async function countOn(path: string, dir: string): Promise<number> {
+  const target = join(dir, 'count.img');
+  const format = path.endsWith('.vmdk') ? 'vmdk' : 'qcow2';
+  await convert({ source: { path, format }, target, targetFormat: 'raw', signal });
+  return (await readFile(target)).readUInt16LE(1024);
+}
+
+/** What the layers of a driver that boots tiny guests are tried with. */
+export const countingLayers = {
+  guest: async (dir: string) => tinyGuestRequest(join(dir, 'guest.img'), { counting: true }),
+  counts: TINY_GUEST_COUNTS,
+  countOn,
+};
 
 /** What a server says first; nothing when it hangs up. */
 export async function greeting({ host, port }: Endpoint): Promise<string> {

@@ -79,6 +79,12 @@ export function printTimes(title: string, cold: Built, again: Built): void {
   );
 }
 
+/** A build on layers is judged by the checks of the cold one, and passes them all. */
+export function expectAsCold(again: Built, cold: Built): void {
+  expect(again.checks.map(({ name }) => name)).toEqual(cold.checks.map(({ name }) => name));
+  expect(again.checks.filter(({ ok }) => !ok)).toEqual([]);
+}
+
 /** The recipes that checks were made for. */
 export function recipesOf({ checks }: Built): readonly string[] {
   return [...new Set(checks.map(({ name }) => name.split('/')[0] ?? ''))];

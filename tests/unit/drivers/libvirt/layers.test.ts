@@ -7,7 +7,7 @@ import { inspectChain, uploadChain } from '../../../../drivers/libvirt/chain.ts'
 import { diskAt } from '../../../../drivers/libvirt/disk.ts';
 import { LibvirtFreezer, snapshotArgs } from '../../../../drivers/libvirt/freeze.ts';
 import { connectionOptionsSchema } from '../../../../drivers/libvirt/options.ts';
-import { MiB } from '../../../../src/core/index.ts';
+import { type LocalBase, MiB } from '../../../../src/core/index.ts';
 import { compare, convert, create, type DiskFile, info, rebase } from '../../../../src/io/qemu-img.ts';
 import { type FakeVirsh, fakeVirsh } from '../../../support/libvirt/fake-virsh.ts';
 import { type TestContext, testContext } from '../../../support/test-context.ts';
@@ -140,9 +140,11 @@ describe('a base that is a layer', () => {
     execFileSync('qemu-io', ['-f', 'qcow2', ...commands.flatMap((command) => ['-c', command]), path], { stdio: 'ignore' });
   };
 
+  const on = (local: LocalBase) => ({ base: local, machine: { diskBytes: WHOLE } });
+
   it('travels as two volumes, of which the lowest one stays', async () => {
     const virsh = await fakeVirsh(join(dir, 'pool'));
-    const chain = await inspectChain({ ...top, format: 'qcow2' }, WHOLE, signal);
+    const chain = await inspectChain(on({ ...top, format: 'qcow2' }), signal);
     expect(chain.bottom).toMatchObject({ file: base, virtualBytes: 2 * MiB });
     // The lowest one is there already, as the next machine finds it.
     const name = await uploadedBase(virsh, base);
@@ -166,7 +168,7 @@ describe('a base that is a layer', () => {
 
   it('is not kept with bases that are not', async () => {
     const virsh = await fakeVirsh(join(dir, 'pool'));
-    const chain = await inspectChain({ ...top, format: 'qcow2' }, WHOLE, signal);
+    const chain = await inspectChain(on({ ...top, format: 'qcow2' }), signal);
     await uploadChain({ ...chain, virsh, registrar: registrar(), name: 'm', isKept: false, scope: context.scope }, context);
     await context.scope[Symbol.asyncDispose]();
     expect(virsh.commands.filter((command) => command.startsWith('vol-delete'))).toEqual([
@@ -178,24 +180,24 @@ describe('a base that is a layer', () => {
 
   it('is refused when something below is gone', async () => {
     await rm(base.path);
-    await expect(inspectChain({ ...top, format: 'qcow2' }, WHOLE, signal)).rejects.toMatchObject({
+    await expect(inspectChain(on({ ...top, format: 'qcow2' }), signal)).rejects.toMatchObject({
       code: 'KIB_DRIVER_CANNOT',
       message: expect.stringContaining('base.img') as string,
     });
   });
 
   it('is told from a base that stands alone', async () => {
-    const chain = await inspectChain({ path: base.path, format: 'raw' }, WHOLE, signal);
+    const chain = await inspectChain(on({ path: base.path, format: 'raw' }), signal);
     expect(chain.bottom).toBe(chain.base);
     await truncate(base.path, WHOLE + 512);
-    await expect(inspectChain({ path: base.path, format: 'raw' }, WHOLE, signal)).rejects.toMatchObject({
+    await expect(inspectChain(on({ path: base.path, format: 'raw' }), signal)).rejects.toMatchObject({
       code: 'KIB_DRIVER_CANNOT',
     });
   });
 
   /** Name of the volume that the base becomes. */
   async function uploadedBase(virsh: FakeVirsh, source: DiskFile): Promise<string> {
-    const alone = await inspectChain({ path: source.path, format: 'raw' }, WHOLE, signal);
+    const alone = await inspectChain(on({ path: source.path, format: 'raw' }), signal);
     const path = await uploadChain(
       { ...alone, virsh, registrar: registrar(), name: 'other', isKept: true, scope: context.scope },
       context,
