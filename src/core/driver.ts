@@ -86,7 +86,7 @@ export interface Driver<O = unknown> {
 
 /** Optional ability of a driver: machines that can be frozen, and others that start where those were. */
 export interface LayerAbility<O> {
-  /** How many layers of one build are worth what freezing costs here: the first two and the last ones; at least 3. Default: 16. */
+  /** How many layers of one build are worth what freezing costs here: the first, that of the packages and the last ones; at least 3. Default: 16. */
   readonly atMost?: number;
   /** Present when a machine's memory can be kept too; without it a layer is a disk, which is booted. */
   readonly memory?: MemoryAbility<O>;

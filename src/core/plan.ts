@@ -17,7 +17,7 @@ export interface LayerInput {
   readonly text?: string;
 }
 
-/** Actions that are cached and reported together: `boot` (none), `packages`, then one layer per recipe. */
+/** Actions that are cached and reported together: `boot` (none), `repositories` where reading them takes long, `packages`, then one layer per recipe. */
 export interface Layer {
   readonly name: string;
   /** Hex SHA-256 over the parent's key and the inputs' digests; equal keys mean equal guests. */
@@ -53,7 +53,7 @@ export interface BuildPlan {
   /** Names of the recipes with their resolved parameters, in order. */
   readonly recipes: readonly { readonly name: string; readonly params: unknown }[];
   readonly layers: readonly Layer[];
-  /** Package repositories that the `packages` layer adds to the guest's own, without double ones. */
+  /** Package repositories that the build adds to the guest's own, without double ones. */
   readonly repositories: readonly PackageRepository[];
   /** What becomes of the guest's own package repositories, when a recipe says so. */
   readonly packageSetup?: PackageSetup;

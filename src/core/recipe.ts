@@ -66,7 +66,7 @@ export interface Recipe<P = unknown> {
     params: P,
   ): readonly { readonly path: string; readonly message: string; readonly hint?: string }[];
   /**
-   * Runs in the `packages` layer before its transaction, every recipe's in order: mirrors, proxies, subscriptions. What of it must not ship is
+   * Runs before repositories are added and packages installed, every recipe's in order: mirrors, proxies, subscriptions. What of it must not ship is
    * taken back by `seal`.
    */
   prepare?(context: RecipeContext, params: P): readonly Action[];

@@ -27,11 +27,12 @@ const INSTALL_TIMEOUT_MS = 1_800_000;
 
 /** apt of Debian and Ubuntu. */
 export const apt: PackageManagerSeam = {
-  transaction: ({ repositories, packages, settledLater, upgrade }) => [
+  sources: ({ repositories, packages, upgrade }) => [
     ...repositories.flatMap(addRepository),
     ...(packages.length > 0 || upgrade || repositories.length > 0 ? [update] : []),
-    ...(packages.length === 0 && !upgrade ? [] : [change(packages, settledLater, upgrade)]),
   ],
+  transaction: ({ packages, settledLater, upgrade }) =>
+    packages.length === 0 && !upgrade ? [] : [change(packages, settledLater, upgrade)],
   install: (packages) => [
     {
       kind: 'exec',

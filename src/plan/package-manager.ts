@@ -6,7 +6,7 @@ import { yum } from './yum.ts';
 import { zypper } from './zypper.ts';
 
 /** Everything that goes into the guest at once. */
-interface Transaction {
+export interface Transaction {
   readonly repositories: readonly PackageRepository[];
   readonly packages: readonly PackageRequest[];
   /** Units that are started or stopped later anyway, so that their packages need not. */
@@ -17,7 +17,9 @@ interface Transaction {
 
 /** What the planner asks of a package manager. Everything it returns runs as root in the guest. */
 export interface PackageManagerSeam {
-  /** Adds the repositories and installs all packages in one transaction. */
+  /** Adds the repositories, and reads what they all hold where that is a step of its own. */
+  sources(wanted: Transaction): readonly PrimitiveAction[];
+  /** Installs all packages in one transaction. What `sources` does has been done. */
   transaction(wanted: Transaction): readonly PrimitiveAction[];
   /** Installs a few more later, for the `install` helper. */
   install(packages: readonly string[]): readonly PrimitiveAction[];

@@ -42,10 +42,10 @@ export interface DnfLike {
 export function dnfLike({ name, command, upgrade, lock, lockPackage }: DnfLike): PackageManagerSeam {
   return {
     ...rpmSources,
+    sources: ({ repositories }) => repositories.flatMap((repository) => addRpmRepository(repository)),
     transaction: ({ repositories, packages, upgrade: isUpgrade }) => {
       const lifted = repositories.filter(hasExclude).map((repository) => `--disableexcludes=${repository.name}`);
       return [
-        ...repositories.flatMap((repository) => addRpmRepository(repository)),
         ...(isUpgrade ? [runRpm('upgrade all packages', sh`${command} ${upgrade}`)] : []),
         ...(packages.length === 0
           ? []

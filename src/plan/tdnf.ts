@@ -11,12 +11,11 @@ import { rpmSources, runRpm } from './rpm-transaction.ts';
  */
 export const tdnf: PackageManagerSeam = {
   ...rpmSources,
+  sources: ({ repositories }) =>
+    repositories.flatMap((repository) => addRpmRepository(repository, { excludes: false, lines: ['timeout=20', 'retries=2'] })),
   transaction: ({ repositories, packages, upgrade }) => {
     const kept = repositories.flatMap(({ rpm }) => rpm?.exclude ?? []);
     return [
-      ...repositories.flatMap((repository) =>
-        addRpmRepository(repository, { excludes: false, lines: ['timeout=20', 'retries=2'] }),
-      ),
       // As a release moves on packages are also replaced and taken back, which `update` does not do.
       ...(upgrade ? [runRpm('upgrade all packages', sh`tdnf --assumeyes --refresh distro-sync`)] : []),
       ...(packages.length === 0

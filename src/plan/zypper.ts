@@ -13,11 +13,13 @@ const DONE = [102, 103];
 
 /** zypper of SUSE. It knows no `exclude` of a repository, so what one keeps back is locked once it is installed. */
 export const zypper: PackageManagerSeam = {
+  sources: ({ repositories }) => [
+    ...repositories.flatMap((repository) => addRpmRepository(repository, { folder: ZYPP_REPOS, excludes: false })),
+    ...(repositories.length === 0 ? [] : [trust(repositories.map(rpmKeyFile))]),
+  ],
   transaction: ({ repositories, packages, upgrade }) => {
     const kept = repositories.flatMap(({ rpm }) => rpm?.exclude ?? []);
     return [
-      ...repositories.flatMap((repository) => addRpmRepository(repository, { folder: ZYPP_REPOS, excludes: false })),
-      ...(repositories.length === 0 ? [] : [trust(repositories.map(rpmKeyFile))]),
       ...(upgrade ? [run('upgrade all packages', sh`${ZYPPER} update --no-recommends --auto-agree-with-licenses`)] : []),
       ...(packages.length === 0 ? [] : [install(packages)]),
       ...(kept.length > 0 ? [lock(kept)] : []),

@@ -65,7 +65,7 @@ ${steps}`,
     const resumed = await build(fixed, 'output');
     expect(resumed.status, told(resumed)).toBe(0);
     // On a busy host the memory of a quick layer may not be worth saving; it is then made again on the one below.
-    expect(layersOf(resumed)[0]).toBe('packages cached');
+    expect(layersOf(resumed).slice(0, 2)).toEqual(['repositories cached', 'packages cached']);
     expect(layersOf(resumed).at(-1)).toBe('provision ok');
     expect(spans(resumed).some((span) => span.startsWith('continue from layer '))).toBe(true);
     expect(spans(resumed)).not.toContain('wait for the guest');

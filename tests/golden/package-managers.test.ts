@@ -20,16 +20,19 @@ const other: PackageSetup = {
   upgrade: false,
 };
 
+const wanted = {
+  repositories: [repository],
+  packages: [{ name: 'example', version: '1.8.1-4' }, { name: 'jq' }],
+  settledLater: ['example.service'],
+  upgrade: false,
+};
+
 /** Everything that a package manager can be asked, as what it makes of it. No catalog entry has zypper: this is where it is seen. */
 function answers(name: PackageManager) {
   const manager = packageManagers[name];
   return {
-    transaction: manager.transaction({
-      repositories: [repository],
-      packages: [{ name: 'example', version: '1.8.1-4' }, { name: 'jq' }],
-      settledLater: ['example.service'],
-      upgrade: false,
-    }),
+    sources: manager.sources(wanted),
+    transaction: manager.transaction(wanted),
     upgrade: manager.transaction({ repositories: [], packages: [{ name: 'jq' }], settledLater: [], upgrade: true }),
     install: manager.install(['jq']),
     hold: manager.hold(['example']),
@@ -53,8 +56,8 @@ describe.each(Object.keys(packageManagers) as PackageManager[])('%s', (name) => 
   });
 
   it('is shell that every sh can read', () => {
-    const { transaction, upgrade, install, hold, otherSources, noSources } = answers(name);
-    const actions = [transaction, upgrade, install, hold, ...otherSources, ...noSources.flat()].flat();
+    const { sources, transaction, upgrade, install, hold, otherSources, noSources } = answers(name);
+    const actions = [sources, transaction, upgrade, install, hold, ...otherSources, ...noSources.flat()].flat();
     expect(
       scriptsOf(actions)
         .map(({ text }) => syntaxErrors(text))

@@ -13,7 +13,8 @@ export interface KeptLayer {
 
 /** The layers of a plan that a driver keeps, from `boot` up. */
 export function keptOf(layers: readonly Layer[], driver: Pick<Driver, 'layers'>): readonly KeptLayer[] {
-  const indexes = keptLayers(layers.length, driver.layers?.atMost);
+  const names = layers.map(({ name }) => name);
+  const indexes = keptLayers(names, driver.layers?.atMost);
   return indexes.flatMap((index, at) => {
     const layer = layers[index];
     if (layer === undefined) return [];

@@ -18,10 +18,17 @@ export function isMemoryWorthIt({ isFirst, isLast, bootMs, pausedMs }: MemoryCos
   return isFirst || isLast || pausedMs === undefined || pausedMs < bootMs * CHANCE;
 }
 
-/** Indexes of the layers to keep, of `count`: the first two and the last ones. What lies between is made again together with the next kept one. */
-export function keptLayers(count: number, maxDepth: number = MAX_DEPTH): readonly number[] {
-  const all = Array.from({ length: count }, (_, index) => index);
-  return count <= maxDepth ? all : [...all.slice(0, 2), ...all.slice(count - maxDepth + 2)];
+/**
+ * Indexes of the layers to keep, given the names of all: the first, that of the packages and the last ones; those up to the packages too where
+ * there is room. What lies between is made again together with the next kept one.
+ */
+export function keptLayers(names: readonly string[], maxDepth: number = MAX_DEPTH): readonly number[] {
+  const all = [...names.keys()];
+  if (all.length <= maxDepth) return all;
+  const packages = Math.max(names.indexOf('packages'), 1);
+  const head = packages < maxDepth - 1 ? all.slice(0, packages + 1) : [0, packages];
+  const kept = new Set([...head, ...all.slice(all.length - maxDepth + head.length)]);
+  return all.filter((index) => kept.has(index));
 }
 
 /** What one kept layer offers a build that could start on it. */

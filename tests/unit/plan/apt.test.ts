@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { apt } from '../../../src/plan/apt.ts';
+import type { Transaction } from '../../../src/plan/package-manager.ts';
 import { scriptsOf } from '../../support/plan.ts';
 
 const repository = {
@@ -9,16 +10,15 @@ const repository = {
   apt: { uri: 'https://example.org/deb/', suite: '/', components: [] },
 };
 
+function everything(wanted: Partial<Transaction>) {
+  const all = { repositories: [], packages: [], settledLater: [], upgrade: false, ...wanted };
+  return [...apt.sources(all), ...apt.transaction(all)];
+}
+
 describe('apt', () => {
   it('installs everything in one transaction, after one update', () => {
-    const scripts = scriptsOf(
-      apt.transaction({
-        repositories: [repository],
-        packages: [{ name: 'curl' }, { name: 'kubelet', version: '1.36.1-*' }],
-        settledLater: [],
-        upgrade: false,
-      }),
-    ).map(String);
+    const packages = [{ name: 'curl' }, { name: 'kubelet', version: '1.36.1-*' }];
+    const scripts = scriptsOf(everything({ repositories: [repository], packages })).map(String);
     const gets = scripts
       .join('\n')
       .split('\n')
@@ -29,24 +29,20 @@ describe('apt', () => {
   });
 
   it('upgrades in the same transaction', () => {
-    const scripts = scriptsOf(
-      apt.transaction({ repositories: [], packages: [{ name: 'curl' }], settledLater: [], upgrade: true }),
-    );
+    const scripts = scriptsOf(everything({ packages: [{ name: 'curl' }], upgrade: true }));
     expect(String(scripts.at(-1))).toMatch(/ --no-install-recommends dist-upgrade curl \|\|/);
     expect(String(scripts.at(-1))).not.toContain(' install curl');
   });
 
   it('waits for locks, keeps our configuration files and reads no translations', () => {
-    const script = scriptsOf(
-      apt.transaction({ repositories: [], packages: [{ name: 'curl' }], settledLater: [], upgrade: false }),
-    ).join('\n');
+    const script = scriptsOf(everything({ packages: [{ name: 'curl' }] })).join('\n');
     for (const option of ['DPkg::Lock::Timeout=300', '--force-confold', 'Acquire::Languages=none', 'Error-Mode=any']) {
       expect(script).toContain(option);
     }
   });
 
   it('lets a key vouch for its repository only', () => {
-    expect(apt.transaction({ repositories: [repository], packages: [], settledLater: [], upgrade: false })).toEqual(
+    expect(everything({ repositories: [repository] })).toEqual(
       expect.arrayContaining([
         expect.objectContaining({ path: '/etc/apt/keyrings/kubernetes.asc', mode: '0644' }),
         expect.objectContaining({
@@ -62,9 +58,9 @@ describe('apt', () => {
 
   it('writes components where there are any', () => {
     const other = { ...repository, apt: { uri: 'https://example.org/', suite: 'trixie', components: ['main', 'extra'] } };
-    const texts = apt
-      .transaction({ repositories: [other], packages: [], settledLater: [], upgrade: false })
-      .map((action) => (action.kind === 'put' && action.content.kind === 'text' ? action.content.text : ''));
+    const texts = everything({ repositories: [other] }).map((action) =>
+      action.kind === 'put' && action.content.kind === 'text' ? action.content.text : '',
+    );
     expect(texts.join('')).toContain('Suites: trixie\nComponents: main extra\nSigned-By');
   });
 

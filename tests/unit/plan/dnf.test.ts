@@ -33,7 +33,7 @@ describe('dnf', () => {
   });
 
   it('takes the key from the image, not from the repository', () => {
-    expect(dnf.transaction({ ...nothing, repositories: [repository] })).toEqual(
+    expect(dnf.sources({ ...nothing, repositories: [repository] })).toEqual(
       expect.arrayContaining([
         expect.objectContaining({ path: '/etc/pki/rpm-gpg/RPM-GPG-KEY-kubernetes' }),
         expect.objectContaining({
@@ -57,7 +57,8 @@ describe('dnf', () => {
 
   it('excludes nothing where nothing is asked', () => {
     const plain = { ...repository, rpm: { baseurl: 'https://example.org/rpm/' } };
-    const actions = dnf.transaction({ ...nothing, repositories: [plain], packages: [{ name: 'socat' }] });
+    const wanted = { ...nothing, repositories: [plain], packages: [{ name: 'socat' }] };
+    const actions = [...dnf.sources(wanted), ...dnf.transaction(wanted)];
     expect(JSON.stringify(actions)).not.toContain('exclude');
   });
 });

@@ -33,7 +33,20 @@ describe('planBuild', () => {
       seal,
     ];
     const image = resolvedImage('debian13', { provision: [{ shell: 'true' }] }, { registry });
-    expect(planBuild(image).layers.map(({ name }) => name)).toEqual(['boot', 'packages', 'first', 'last', 'provision']);
+    const names = planBuild(image).layers.map(({ name }) => name);
+    expect(names).toEqual(['boot', 'repositories', 'packages', 'first', 'last', 'provision']);
+  });
+
+  it('reads repositories in a layer of its own where that is a step of its own, whatever packages there are', () => {
+    const layers = (id: string, name: string) => {
+      const registry = [recipe('wants', [], { packages: () => [{ name }] }), seal];
+      return planBuild(resolvedImage(id, {}, { registry })).layers;
+    };
+    expect(layers('rocky10', 'jq').map(({ name }) => name)).toEqual(['boot', 'packages']);
+    const [one, other] = [layers('debian13', 'jq'), layers('debian13', 'socat')];
+    expect(one.map(({ name }) => name)).toEqual(['boot', 'repositories', 'packages']);
+    expect(other[1]).toEqual(one[1]);
+    expect(other[2]?.key).not.toBe(one[2]?.key);
   });
 
   it('names actions by recipe and place, and keeps seal apart', () => {
@@ -53,7 +66,8 @@ describe('planBuild', () => {
   });
 
   it('asks for packages of all recipes once', () => {
-    const [, packages] = planBuild(resolvedImage('ubuntu2404')).layers;
+    const { layers } = planBuild(resolvedImage('ubuntu2404'));
+    const packages = layers.find(({ name }) => name === 'packages');
     const installs = packages?.actions.filter((action) => action.kind === 'exec' && / install /.test(action.script.text));
     expect(installs).toHaveLength(1);
   });
@@ -141,8 +155,9 @@ describe('what cannot be planned', () => {
   });
 
   it('is a recipe with the name of a layer, or one that is there twice', () => {
-    expect(() => plan([recipe('packages', []), recipe('a', []), recipe('a', [])])).toThrow(
-      /cannot be called packages[^]*a is there twice/,
+    const names = ['repositories', 'packages', 'a', 'a'];
+    expect(() => plan(names.map((name) => recipe(name, [])))).toThrow(
+      /cannot be called repositories[^]*cannot be called packages[^]*a is there twice/,
     );
   });
 

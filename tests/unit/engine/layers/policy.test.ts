@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { cheapestStart, isMemoryWorthIt, keptLayers } from '../../../../src/engine/layers/policy.ts';
 
@@ -21,15 +22,41 @@ describe('saving memory', () => {
 });
 
 describe('layers to keep', () => {
+  const recipes = (count: number) => Array.from({ length: count }, (_, index) => `recipe-${index}`);
+
   it('are all of them while they are few', () => {
-    expect(keptLayers(3)).toEqual([0, 1, 2]);
-    expect(keptLayers(0)).toEqual([]);
+    expect(keptLayers(['boot', 'repositories', 'packages'], 3)).toEqual([0, 1, 2]);
+    expect(keptLayers([])).toEqual([]);
   });
 
-  it('are the first two and the last ones when there are many', () => {
-    expect(keptLayers(8, 5)).toEqual([0, 1, 5, 6, 7]);
-    expect(keptLayers(100)).toHaveLength(16);
-    expect(keptLayers(100).at(-1)).toBe(99);
+  it('are those up to the packages and the last ones when there are many', () => {
+    const many = ['boot', 'repositories', 'packages', ...recipes(97)];
+    expect(keptLayers(many.slice(0, 8), 5)).toEqual([0, 1, 2, 6, 7]);
+    expect(keptLayers(many)).toHaveLength(16);
+    expect(keptLayers(many).slice(0, 4)).toEqual([0, 1, 2, 87]);
+    expect(keptLayers(many).at(-1)).toBe(99);
+  });
+
+  it('are the first, that of the packages and the last where only three are worth it', () => {
+    expect(keptLayers(['boot', 'repositories', 'packages', ...recipes(5)], 3)).toEqual([0, 2, 7]);
+    expect(keptLayers(['boot', 'packages', ...recipes(5)], 3)).toEqual([0, 1, 6]);
+    expect(keptLayers(['boot', 'provision-before-packages', 'repositories', 'packages', 'node'], 3)).toEqual([0, 3, 4]);
+  });
+
+  it('are never more than there may be, and always the first, that of the packages and the last', () => {
+    const sizes = fc.record({ before: fc.nat(5), after: fc.nat(30), maxDepth: fc.integer({ min: 3, max: 20 }) });
+    fc.assert(
+      fc.property(sizes, ({ before, after, maxDepth }) => {
+        const kept = keptLayers(['boot', ...recipes(before), 'packages', ...recipes(after)], maxDepth);
+        expect(kept.length).toBeLessThanOrEqual(maxDepth);
+        expect(kept).toEqual([...new Set(kept)].toSorted((a, b) => a - b));
+        expect(kept).toEqual(expect.arrayContaining([0, before + 1, before + 1 + after]));
+      }),
+    );
+  });
+
+  it('are the first two and the last when there are no packages', () => {
+    expect(keptLayers(['boot', ...recipes(7)], 5)).toEqual([0, 1, 5, 6, 7]);
   });
 });
 
