@@ -163,7 +163,7 @@ describe.skipIf(missing.length > 0 || isLeftOut('the dnf path in a guest'))('the
 
     /** The error of installing one package, from one more repository if there is one, and how long it took. */
     async function failureOf(name: string, version?: string, repository?: { readonly name: string; readonly baseurl: string }) {
-      const actions = dnf.transaction({
+      const wanted = {
         repositories:
           repository === undefined
             ? []
@@ -171,8 +171,8 @@ describe.skipIf(missing.length > 0 || isLeftOut('the dnf path in a guest'))('the
         packages: [version === undefined ? { name } : { name, version }],
         settledLater: [],
         upgrade: false,
-      });
-      const planned = actions.map((action, index): PlannedAction => {
+      };
+      const planned = [...dnf.sources(wanted), ...dnf.transaction(wanted)].map((action, index): PlannedAction => {
         const plan = { ...action, id: `packages/${index + 1}`, recipe: 'packages' };
         // Nobody waits five minutes in a test.
         return plan.kind === 'exec' ? { ...plan, script: raw(plan.script.text.replace('-ge 300', '-ge 4')) } : plan;
