@@ -6,7 +6,8 @@ import { promisify } from 'node:util';
 import type { BaseSource, ChecksumList, PinnedKey, Signature } from '../../src/core/index.ts';
 import type { Signer } from './openpgp.ts';
 
-type CloudImage = Extract<BaseSource, { kind: 'cloud-image' }>;
+/** A catalog entry that is downloaded. */
+export type CloudImage = Extract<BaseSource, { kind: 'cloud-image' }>;
 
 const exec = promisify(execFile);
 

@@ -1,73 +1,22 @@
 import { existsSync } from 'node:fs';
 import { lstat, readFile, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { KibError, type PlannedAction, type PrimitiveAction, Secret, sh, systemClock } from '../../../src/core/index.ts';
-import { executeActions, groupActions } from '../../../src/engine/execute.ts';
-import { Guest } from '../../../src/engine/guest.ts';
-import { connectSsh } from '../../../src/transport/ssh.ts';
+import { describe, expect, it } from 'vitest';
+import { Secret, sh, systemClock } from '../../../src/core/index.ts';
+import { groupActions } from '../../../src/engine/execute.ts';
+import type { Guest } from '../../../src/engine/guest.ts';
+import { actionWorld, failure } from '../../support/action-world.ts';
 import { endsSoon, eventually } from '../../support/process-state.ts';
-import { startSshServer, type TestSshServer, type TestSshServerOptions } from '../../support/ssh-server.ts';
-import { type TestContext, testContext } from '../../support/test-context.ts';
 
-let server: TestSshServer;
-let guest: Guest;
-let context: TestContext;
-
-async function start(options: TestSshServerOptions = {}): Promise<void> {
-  server = await startSshServer(options);
-  context = await testContext();
-  guest = await Guest.connect(
-    {
-      connect: (signal) => connectSsh(server.endpoint, server.credentials, { signal, clock: systemClock, readyTimeoutMs: 5000 }),
-      clock: systemClock,
-      slowness: 1,
-    },
-    context.signal,
-  );
-}
-
-async function stop(): Promise<void> {
-  await guest[Symbol.asyncDispose]();
-  await server[Symbol.asyncDispose]();
-  await context[Symbol.asyncDispose]();
-}
-
-/** The same with another server. */
-async function restart(options: TestSshServerOptions): Promise<void> {
-  await stop();
-  await start(options);
-}
-
-beforeEach(() => start());
-afterEach(stop);
-
-let count = 0;
-function plan(action: PrimitiveAction): PlannedAction {
-  return { ...action, id: `node/${++count}`, recipe: 'node' };
-}
-const exec = (script: ReturnType<typeof sh>, options: { timeoutMs?: number; attempts?: number } = {}) =>
-  plan({ kind: 'exec', title: 'an action', script, timeoutMs: 5000, ...options });
-const put = (text: string, path: string, mode = '0644') =>
-  plan({ kind: 'put', title: 'a file', content: { kind: 'text', text }, path, mode, owner: 'root:root' });
-const execute = (actions: readonly PlannedAction[], files = new Map<string, string>()) =>
-  executeActions(guest, actions, { files, context });
-const failure = (work: Promise<unknown>) =>
-  work.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-const logged = () => context.events.flatMap((event) => (event.type === 'log' ? [event.line] : []));
+const { world, restart, plan, exec, put, execute, logged, file } = actionWorld();
 /** Where uploads went before they were installed. */
-const stagedFiles = () => server.commands.flatMap((command) => /\/var\/tmp\/kib-\w+/.exec(command) ?? []);
-const file = (name: string) => join(server.dir, name);
+const stagedFiles = () => world.server.commands.flatMap((command) => /\/var\/tmp\/kib-\w+/.exec(command) ?? []);
 
 describe('executeActions', () => {
   it('runs actions in order in one script, each in a span of its own', async () => {
     await execute([exec(sh`echo one`), put('two\n', file('two')), exec(sh`cat ${file('two')}; echo three >&2; printf four`)]);
     expect(logged()).toEqual(['one', 'two', 'three', 'four']);
-    expect(server.commands).toEqual(['sudo -n /bin/sh -s']);
-    const spans = context.events.flatMap((event) =>
+    expect(world.server.commands).toEqual(['sudo -n /bin/sh -s']);
+    const spans = world.context.events.flatMap((event) =>
       event.type === 'span.start' ? [`start ${event.name}`] : event.type === 'span.end' ? [event.status] : [],
     );
     expect(spans).toEqual(['start an action', 'ok', 'start a file', 'ok', 'start an action', 'ok']);
@@ -96,7 +45,7 @@ describe('executeActions', () => {
       ),
     ]);
     expect(logged()).toEqual(['700', '600', '0']);
-    expect(server.commands.join()).not.toContain('hunter2');
+    expect(world.server.commands.join()).not.toContain('hunter2');
   });
 
   it('writes files with any bytes, mode and missing folders, and replaces what was there', async () => {
@@ -161,15 +110,15 @@ describe('executeActions', () => {
   });
 
   it('tries again as often as the action says', async () => {
-    guest = withoutPauses(guest);
+    world.guest = withoutPauses(world.guest);
     const script = sh`echo x >>${file('tries')}; test "$(wc -l <${file('tries')})" -ge 3`;
     await execute([exec(script, { attempts: 3 })]);
     expect(await readFile(file('tries'), 'utf8')).toBe('x\nx\nx\n');
-    expect(context.events.filter((event) => event.type === 'warning')).toHaveLength(2);
+    expect(world.context.events.filter((event) => event.type === 'warning')).toHaveLength(2);
   });
 
   it('gives up after the last attempt', async () => {
-    guest = withoutPauses(guest);
+    world.guest = withoutPauses(world.guest);
     const error = await failure(execute([exec(sh`exit 5`, { attempts: 2 })]));
     expect(error).toMatchObject({ code: 'KIB_ACTION_FAILED', message: expect.stringContaining('exit code 5 after 2 attempts') });
   });
@@ -180,7 +129,7 @@ describe('executeActions', () => {
     ]);
     await eventually(() => logged().length > 0);
     const [shell = 0, child = 0] = (logged()[0] ?? '').split(' ').map(Number);
-    context.abort(new Error('Ctrl-C'));
+    world.context.abort(new Error('Ctrl-C'));
     expect(await failure(work)).toMatchObject({ code: 'KIB_CANCELLED', message: 'interrupted: Ctrl-C' });
     expect(await endsSoon(shell)).toBe(true);
     expect(await endsSoon(child)).toBe(true);
@@ -190,7 +139,7 @@ describe('executeActions', () => {
     const action = exec(sh`echo on; exec sleep 3`);
     const work = execute([exec(sh`true`), action]);
     await eventually(() => logged().length > 0);
-    server.drop();
+    world.server.drop();
     expect(await failure(work)).toMatchObject({
       code: 'KIB_SSH_LOST',
       message: expect.stringContaining(`${action.id} (an action) was cut short`),
@@ -198,12 +147,12 @@ describe('executeActions', () => {
   });
 
   it('connects again for the next actions', async () => {
-    server.drop();
-    await eventually(() => server.connections() === 1);
+    world.server.drop();
+    await eventually(() => world.server.connections() === 1);
     await systemClock.sleep(50);
     await execute([exec(sh`echo back`)]);
     expect(logged()).toEqual(['back']);
-    expect(server.connections()).toBe(2);
+    expect(world.server.connections()).toBe(2);
   });
 
   it('does not wait for a background process that holds the output open', async () => {
@@ -280,109 +229,8 @@ describe('secrets', () => {
     const script = sh`echo ${new Secret('token', 'hunter22')}; exit 3`;
     const error = await failure(execute([exec(script)]));
     expect(logged()).toEqual(['***']);
-    expect(JSON.stringify([error, context.events])).not.toContain('hunter22');
+    expect(JSON.stringify([error, world.context.events])).not.toContain('hunter22');
     expect(error).toMatchObject({ message: expect.stringContaining('***') as string });
-  });
-});
-
-describe('an action that may break the connection', () => {
-  const cut = (script: ReturnType<typeof sh>, timeoutMs = 5000) =>
-    plan({ kind: 'exec', title: 'cut', script, timeoutMs, disconnects: true });
-  const started = () => eventually(() => existsSync(file('started')));
-  const machine = (exited: Promise<never> = new Promise(() => {})) => ({
-    exited,
-    console: { path: '', lines: async function* () {}, tail: async () => ['Kernel panic', 'not syncing'] },
-  });
-
-  it('is done when the guest answers again, and the next one runs on a new connection', async () => {
-    const work = execute([exec(sh`echo before`), cut(sh`touch ${file('started')}; sleep 60`), exec(sh`echo after`)]);
-    await started();
-    server.drop();
-    await work;
-    expect(logged()).toEqual(['before', 'after']);
-    expect(server.connections()).toBeGreaterThan(1);
-  });
-
-  it('is done too when it is told to end, or ends by itself', async () => {
-    await execute([cut(sh`kill -TERM $$`), cut(sh`echo fine`), exec(sh`echo after`)]);
-    expect(logged()).toEqual(['fine', 'after']);
-  });
-
-  it('still fails by its exit code, and by its deadline', async () => {
-    expect(await failure(execute([cut(sh`exit 4`)]))).toMatchObject({ code: 'KIB_ACTION_FAILED', details: { exitCode: 4 } });
-    expect(await failure(execute([cut(sh`sleep 60`, 1000)]))).toMatchObject({ code: 'KIB_ACTION_TIMEOUT' });
-  });
-
-  it('is lost where nobody expects that', async () => {
-    const work = failure(execute([exec(sh`touch ${file('started')}; sleep 60`)]));
-    await started();
-    server.drop();
-    expect(await work).toMatchObject({ code: 'KIB_SSH_LOST', details: { title: 'an action' } });
-  });
-
-  it('names its deadline and shows the console when the guest stays away', async () => {
-    const work = failure(
-      executeActions(guest, [cut(sh`touch ${file('started')}; sleep 60`, 2000)], {
-        files: new Map(),
-        context,
-        machine: machine(),
-      }),
-    );
-    await started();
-    await server[Symbol.asyncDispose]();
-    expect(await work).toMatchObject({
-      code: 'KIB_REBOOT_TIMEOUT',
-      message: expect.stringMatching(
-        /\(cut\) failed: the guest did not answer again within 2\.0 s after its connection broke; the console ends with\n {2}Kernel panic\n {2}not syncing$/,
-      ) as string,
-      details: { console: ['Kernel panic', 'not syncing'] },
-    });
-  });
-
-  it('ends at once when the machine is gone', async () => {
-    const gone = new KibError('KIB_QEMU_EXITED', 'QEMU ended');
-    let die: (error: unknown) => void = () => {};
-    const exited = new Promise<never>((_, reject) => {
-      die = reject;
-    });
-    const work = failure(
-      executeActions(guest, [cut(sh`touch ${file('started')}; sleep 60`, 60_000)], {
-        files: new Map(),
-        context,
-        machine: machine(exited),
-      }),
-    );
-    await started();
-    await server[Symbol.asyncDispose]();
-    die(gone);
-    expect(await work).toMatchObject({ code: 'KIB_QEMU_EXITED', details: { title: 'cut' } });
-  });
-
-  it('runs in a script of its own', () => {
-    const groups = groupActions([exec(sh`a`), cut(sh`b`), exec(sh`c`), exec(sh`d`)]);
-    expect(groups.map((group) => (Array.isArray(group) ? group.length : group.kind))).toEqual([1, 1, 2]);
-  });
-});
-
-describe('a reboot', () => {
-  const reboot = (unless: ReturnType<typeof sh>) => plan({ kind: 'reboot', title: 'new kernel', timeoutMs: 1000, unless });
-  /** The guest is this host, so it only says that it would. */
-  const asked = async (unless: ReturnType<typeof sh>) => {
-    const reboots: number[] = [];
-    Object.defineProperty(guest, 'reboot', { value: async (options: { timeoutMs: number }) => reboots.push(options.timeoutMs) });
-    await execute([reboot(unless)]);
-    return reboots;
-  };
-  const marks = () => context.events.flatMap((event) => (event.type === 'span.end' ? [event.status] : []));
-
-  it('is left out when its script says so', async () => {
-    expect(await asked(sh`test -d ${server.dir}`)).toEqual([]);
-    expect(marks()).toContain('skipped');
-  });
-
-  it('is done otherwise', async () => {
-    expect(await asked(sh`test -e ${file('none')}`)).toEqual([1000]);
-    expect(marks()).not.toContain('skipped');
   });
 });
 

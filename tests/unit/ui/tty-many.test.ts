@@ -1,10 +1,11 @@
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { KibError } from '../../../src/core/index.ts';
 import { EventStream } from '../../../src/engine/events.ts';
 import { createUi, type Ui } from '../../../src/ui/index.ts';
 import { width } from '../../../src/ui/text.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { Screen } from '../../support/screen.ts';
+import { terminalUi } from '../../support/terminal-stage.ts';
 
 interface Stage {
   readonly clock: FakeClock;
@@ -20,18 +21,13 @@ function stage(
 ): Stage {
   const clock = new FakeClock();
   const screen = new Screen(size.columns ?? 80);
-  const ui = createUi({
-    mode: 'tty',
-    stdout: { write: () => expect.unreachable('people are talked to on stderr') },
-    stderr: screen,
+  const ui = terminalUi(screen, clock, {
     verbose: size.verbose ?? false,
     columns: () => size.columns ?? 80,
     rows: () => size.rows ?? 24,
     colour: size.colour ?? false,
-    clock,
     titles,
   });
-  onTestFinished(() => ui.close());
   return {
     clock,
     screen,

@@ -1,80 +1,20 @@
-import { describe, expect, it, onTestFinished } from 'vitest';
-import { type BuildEvent, KibError, MiB, type Span } from '../../../src/core/index.ts';
-import { EventStream } from '../../../src/engine/events.ts';
-import { createUi, type Ui } from '../../../src/ui/index.ts';
+import { describe, expect, it } from 'vitest';
+import { KibError, MiB } from '../../../src/core/index.ts';
+import { createUi } from '../../../src/ui/index.ts';
 import { width } from '../../../src/ui/text.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
+import { openSpan } from '../../support/open-span.ts';
 import { Screen } from '../../support/screen.ts';
-import { BUILD_ID, scriptedBuild } from '../../support/scripted-build.ts';
-
-interface Stage {
-  readonly clock: FakeClock;
-  readonly screen: Screen;
-  readonly events: EventStream;
-  readonly root: Span;
-  readonly ui: Ui;
-}
-
-function stage(options: { columns?: number; verbose?: boolean; colour?: boolean } = {}): Stage {
-  const clock = new FakeClock();
-  const screen = new Screen(options.columns);
-  const events = new EventStream(BUILD_ID, clock);
-  const ui = createUi({
-    mode: 'tty',
-    stdout: { write: () => expect.unreachable('people are talked to on stderr') },
-    stderr: screen,
-    verbose: options.verbose ?? false,
-    columns: () => screen.columns,
-    colour: options.colour ?? false,
-    clock,
-  });
-  onTestFinished(() => ui.close());
-  events.subscribe((event) => ui.read(event));
-  return { clock, screen, events, root: events.root, ui };
-}
-
-/** A span that is open until `end` is called. */
-function open(
-  parent: Span,
-  kind: Parameters<Span['run']>[0],
-  name: string,
-): { span: Span; end: (error?: Error) => Promise<void> } {
-  const { promise, resolve, reject } = deferred();
-  const state: { span?: Span } = {};
-  const running = Promise.allSettled([
-    parent.run(kind, name, (span) => {
-      state.span = span;
-      return promise;
-    }),
-  ]);
-  if (state.span === undefined) throw new Error('the span did not start');
-  return {
-    span: state.span,
-    end: async (error) => {
-      if (error === undefined) resolve();
-      else reject(error);
-      await running;
-    },
-  };
-}
-
-function deferred() {
-  let resolve: () => void = () => {};
-  let reject: (error: Error) => void = () => {};
-  const promise = new Promise<void>((yes, no) => {
-    resolve = yes;
-    reject = no;
-  });
-  return { promise, resolve, reject };
-}
+import { scriptedBuild } from '../../support/scripted-build.ts';
+import { stage } from '../../support/terminal-stage.ts';
 
 describe('live lines', () => {
   it('number actions against the plan and show the last three log lines', async () => {
     const { clock, screen, root } = stage();
     root.emit({ type: 'plan', layers: ['kubernetes'], actions: 31, checks: 0 });
-    const layer = open(root, 'layer', 'kubernetes');
-    await open(layer.span, 'action', 'fetch the key').end();
-    const action = open(layer.span, 'action', 'install kubelet');
+    const layer = openSpan(root, 'layer', 'kubernetes');
+    await openSpan(layer.span, 'action', 'fetch the key').end();
+    const action = openSpan(layer.span, 'action', 'install kubelet');
     for (const line of ['one', 'two', 'three', 'four']) action.span.log('guest', line);
     await clock.advance(12_000);
     expect(screen.text).toBe('  [2/31] kubernetes · install kubelet  12 s\n    two\n    three\n    four');
@@ -88,7 +28,7 @@ describe('live lines', () => {
 
   it('tell bytes, rate and time left of a transfer', async () => {
     const { clock, screen, root } = stage();
-    const fetch = open(root, 'fetch', 'download base');
+    const fetch = openSpan(root, 'fetch', 'download base');
     fetch.span.progress(0, 100 * MiB, 'bytes');
     await clock.advance(2000);
     fetch.span.progress(20 * MiB, 100 * MiB, 'bytes');
@@ -98,7 +38,7 @@ describe('live lines', () => {
 
   it('say no time left when nothing moves', async () => {
     const { clock, screen, root } = stage();
-    const fetch = open(root, 'fetch', 'download base');
+    const fetch = openSpan(root, 'fetch', 'download base');
     fetch.span.progress(5 * MiB, 100 * MiB, 'bytes');
     await clock.advance(5000);
     expect(screen.text).toBe('  download base  5.0 MiB of 100.0 MiB · 0 B/s · 5 s');
@@ -106,14 +46,14 @@ describe('live lines', () => {
 
   it('show the note of what is being waited for', async () => {
     const { clock, screen, root } = stage();
-    open(root, 'boot', 'wait for the guest').span.note('cloud-init');
+    openSpan(root, 'boot', 'wait for the guest').span.note('cloud-init');
     await clock.advance(1000);
     expect(screen.text).toBe('  wait for the guest  cloud-init · 1 s');
   });
 
   it('stand side by side for parallel spans', async () => {
     const { clock, screen, root } = stage();
-    const spans = ['qcow2', 'ova'].map((format) => open(root, 'export', format));
+    const spans = ['qcow2', 'ova'].map((format) => openSpan(root, 'export', format));
     spans[1]?.span.progress(42.4, 100, 'percent');
     await clock.advance(1000);
     expect(screen.text).toBe('  export qcow2  1 s\n  export ova  42 % · 1 s');
@@ -124,7 +64,7 @@ describe('live lines', () => {
 
   it('are limited to what fits on a small terminal', async () => {
     const { clock, screen, root } = stage();
-    for (let n = 1; n <= 11; n++) open(root, 'fetch', `download ${n}`);
+    for (let n = 1; n <= 11; n++) openSpan(root, 'fetch', `download ${n}`);
     await clock.advance(100);
     expect(screen.text.split('\n')).toHaveLength(9);
     expect(screen.text).toContain('… and 3 more');
@@ -133,7 +73,7 @@ describe('live lines', () => {
   it('are cut to the width, wide characters counting twice', async () => {
     for (const columns of [20, 33, 40]) {
       const { clock, screen, root } = stage({ columns });
-      const action = open(root, 'action', '安装容器运行时与节点组件 🎉 and more of it');
+      const action = openSpan(root, 'action', '安装容器运行时与节点组件 🎉 and more of it');
       action.span.log('guest', '表'.repeat(60));
       await clock.advance(1000);
       const rows = screen.text.split('\n');
@@ -147,9 +87,9 @@ describe('live lines', () => {
 describe('what stays', () => {
   it('warnings, failed actions, failed checks and leaks, in order', async () => {
     const { clock, screen, root } = stage();
-    const layer = open(root, 'layer', 'cni');
+    const layer = openSpan(root, 'layer', 'cni');
     layer.span.warn('KIB_X', 'the first line\nthe second', 'type this');
-    await open(layer.span, 'action', 'unpack').end(new KibError('KIB_ACTION_FAILED', 'exit 2'));
+    await openSpan(layer.span, 'action', 'unpack').end(new KibError('KIB_ACTION_FAILED', 'exit 2'));
     await layer.end(new KibError('KIB_ACTION_FAILED', 'exit 2'));
     root.emit({ type: 'check', result: { name: 'a', title: 'it runs', ok: false, detail: 'wanted a\ngot b', ms: 1 } });
     root.emit({ type: 'check', result: { name: 'b', title: 'it is there', ok: true, detail: '', ms: 1 } });
@@ -184,7 +124,7 @@ describe('what stays', () => {
     const { clock, screen, root } = stage();
     await root.run('layer', 'packages', async (span) => span.mark('cached'));
     await root.run('verify', 'boot', async (span) => span.mark('skipped'));
-    await open(root, 'export', 'ova').end(new KibError('KIB_CANCELLED', 'interrupted'));
+    await openSpan(root, 'export', 'ova').end(new KibError('KIB_CANCELLED', 'interrupted'));
     await clock.advance(100);
     expect(screen.text.split('\n').map((line) => line.replaceAll(/ +/g, ' '))).toEqual([
       '✓ packages 0 ms (cached)',
@@ -195,7 +135,7 @@ describe('what stays', () => {
 
   it('every log line when verbose', async () => {
     const { clock, screen, root } = stage({ verbose: true });
-    const action = open(root, 'action', 'install');
+    const action = openSpan(root, 'action', 'install');
     action.span.log('guest', 'one');
     action.span.log('guest', 'two');
     await clock.advance(100);
@@ -226,102 +166,5 @@ describe('what stays', () => {
       '- check the booted image',
       '✓ clean up',
     ]);
-  });
-});
-
-describe('the terminal', () => {
-  it('never sees a control sequence of the guest', async () => {
-    const { clock, screen, root } = stage();
-    const evil = '\u001b]0;title\u0007\u001b[2J\u001b[31mred\u001b[0m\u009b1A\u0008\u0000\u202eabc\u200b\u001bP+q\u001b\\';
-    const action = open(root, 'action', `name ${evil}`);
-    action.span.log('guest', evil);
-    action.span.log('guest', 'progress 1 %\rprogress 50 %\rprogress 99 %\r');
-    action.span.note(evil);
-    root.warn('KIB_X', evil, evil);
-    root.emit({ type: 'check', result: { name: 'a', title: evil, ok: false, detail: evil, ms: 1 } });
-    // The screen throws at any control character that is not the reader's own.
-    await clock.advance(100);
-    expect(screen.text).toContain('    progress 99 %');
-    expect(screen.text).not.toContain('title');
-    expect(screen.text).not.toContain('\u202e');
-  });
-
-  it('is written to ten times a second at most, and not at all when nothing changes', async () => {
-    const { clock, screen, root } = stage();
-    const action = open(root, 'action', 'install');
-    for (let n = 0; n < 1000; n++) {
-      action.span.log('guest', `line ${n}`);
-      root.warn('KIB_X', `warning ${n}`);
-      await clock.advance(1);
-    }
-    expect(screen.writes).toBeLessThanOrEqual(10);
-    await clock.advance(100);
-    const before = screen.writes;
-    await clock.advance(2000);
-    // Two redraws, for the two seconds that passed.
-    expect(screen.writes - before).toBe(2);
-  });
-
-  it('has its cursor hidden while lines live and restored on close, once', async () => {
-    const { clock, screen, root, ui } = stage();
-    await clock.advance(200);
-    expect(screen.writes).toBe(0);
-    open(root, 'boot', 'wait');
-    await clock.advance(100);
-    expect(screen.isCursorVisible).toBe(false);
-    root.warn('KIB_X', 'last words');
-    ui.close();
-    expect(screen.isCursorVisible).toBe(true);
-    expect(screen.text).toBe('! last words');
-    const { writes } = screen;
-    ui.close();
-    await clock.advance(1000);
-    expect(screen.writes).toBe(writes);
-    expect(clock.sleeping).toBe(0);
-  });
-
-  it('is left alone while suspended', async () => {
-    const { clock, screen, root, ui } = stage();
-    open(root, 'boot', 'wait');
-    await clock.advance(100);
-    root.warn('KIB_SHELL', 'opening a shell');
-    const resume = ui.suspend();
-    expect(screen.text).toBe('! opening a shell');
-    expect(screen.isCursorVisible).toBe(true);
-    root.warn('KIB_X', 'meanwhile');
-    await clock.advance(5000);
-    expect(screen.text).toBe('! opening a shell');
-    resume();
-    resume();
-    await clock.advance(100);
-    expect(screen.text).toBe('! opening a shell\n! meanwhile\n  wait  5 s');
-  });
-
-  it('takes words of the caller among its lines, even after the end', async () => {
-    const { clock, screen, root, ui } = stage();
-    open(root, 'boot', 'wait');
-    await clock.advance(100);
-    ui.say('SIGINT: cleaning up');
-    await clock.advance(100);
-    expect(screen.text).toBe('SIGINT: cleaning up\n  wait  0 s');
-    ui.close();
-    ui.say('bye');
-    expect(screen.text).toBe('SIGINT: cleaning up\nbye');
-  });
-
-  it('gets no colour unless asked', async () => {
-    const texts: string[] = [];
-    for (const colour of [false, true]) {
-      const clock = new FakeClock();
-      let text = '';
-      const stderr = { write: (more: string) => (text += more) };
-      const ui = createUi({ mode: 'tty', stdout: stderr, stderr, verbose: false, colour, clock });
-      const event = { v: 1, seq: 1, time: new Date(clock.now()).toISOString(), build: 'b', span: 1 } as const;
-      ui.read({ ...event, type: 'warning', code: 'KIB_X', message: 'careful' } satisfies BuildEvent);
-      ui.close();
-      texts.push(text);
-    }
-    expect(texts[0]).toContain('! careful');
-    expect(texts[1]).toContain('\u001b[33m!\u001b[39m careful');
   });
 });
