@@ -100,8 +100,8 @@ export class LayerChain {
     await this.#published;
     const staging = this.#staging;
     const next = await makeStaging(this.#context);
-    const isLast = index === plan.layers.length - 1;
-    const isWorthIt = isMemoryWorthIt({ isFirst: index === 0, isLast, bootMs: this.#bootMs, pausedMs: this.#pausedMs });
+    const { length: count } = plan.layers;
+    const isWorthIt = isMemoryWorthIt({ index, count, bootMs: this.#bootMs, pausedMs: this.#pausedMs });
     const memory = isWorthIt && !this.#knowsSecrets && this.hasMemory;
     const place = { folder: next.folder, backing: backingOf(layer.key) };
     const frozen = await machine.freezer.freeze({ next: place, memory, signal: this.#context.signal });

@@ -1,12 +1,14 @@
-/** How likely a later build is to start at a layer in the middle; the first and the last are where nearly all of them start. */
+/** How likely a later build is to start at a layer in the middle; the first and the last two are where nearly all of them start. */
 const CHANCE = 1 / 8;
 
 /** Layers below one another at most: QEMU opens every file of the chain, and each of them is asked for what those above do not have. */
 const MAX_DEPTH = 16;
 
 export interface MemoryCost {
-  readonly isFirst: boolean;
-  readonly isLast: boolean;
+  /** Of the layer, in the plan's. */
+  readonly index: number;
+  /** How many layers the plan has. */
+  readonly count: number;
   /** What booting this guest took, in milliseconds: what a saved memory spares. */
   readonly bootMs: number;
   /** How long the guest stood still when memory was saved last in this build, in milliseconds. */
@@ -14,8 +16,10 @@ export interface MemoryCost {
 }
 
 /** Whether to save the guest's memory with a layer: where builds nearly always start, and else where it costs less than it will spare. */
-export function isMemoryWorthIt({ isFirst, isLast, bootMs, pausedMs }: MemoryCost): boolean {
-  return isFirst || isLast || pausedMs === undefined || pausedMs < bootMs * CHANCE;
+export function isMemoryWorthIt({ index, count, bootMs, pausedMs }: MemoryCost): boolean {
+  // On the last one goes what comes after the layers, on the one before a change of the last.
+  const isStart = index === 0 || index >= count - 2;
+  return isStart || pausedMs === undefined || pausedMs < bootMs * CHANCE;
 }
 
 /**

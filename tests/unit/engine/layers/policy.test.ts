@@ -3,11 +3,11 @@ import { describe, expect, it } from 'vitest';
 import { cheapestStart, isMemoryWorthIt, keptLayers } from '../../../../src/engine/layers/policy.ts';
 
 describe('saving memory', () => {
-  const middle = { isFirst: false, isLast: false, bootMs: 40_000, pausedMs: 300 };
+  const middle = { index: 4, count: 10, bootMs: 40_000, pausedMs: 300 };
 
-  it('always is for the first and the last layer', () => {
-    expect(isMemoryWorthIt({ ...middle, isFirst: true, pausedMs: 60_000 })).toBe(true);
-    expect(isMemoryWorthIt({ ...middle, isLast: true, pausedMs: 60_000 })).toBe(true);
+  it('always is for the first and the last two layers', () => {
+    const slow = Array.from({ length: 5 }, (_, index) => ({ ...middle, index, count: 5, pausedMs: 60_000 }));
+    expect(slow.map(isMemoryWorthIt)).toEqual([true, false, false, true, true]);
   });
 
   it('is weighed against the boot it spares for the others', () => {
