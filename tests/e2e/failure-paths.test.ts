@@ -29,8 +29,9 @@ const WITHOUT = [
 const missing = DEB_TOOLS.filter((name) => !existsSync(join('/usr/bin', name)));
 if (missing.length > 0) console.warn(`SKIPPED: tests of package repositories need ${missing.join(', ')}`);
 
-/** Leaves 32 MiB of the guest's root file system, with what is kept for root. */
-const FILL = `fallocate -l "$(($(stat -f -c '%f * %S' /) - ${32 * MiB}))" /fill; sync`;
+/** Leaves 32 MiB of the guest's root file system to root, or to everybody: apt fetches as a user of its own. */
+const fill = (whose: 'root' | 'everybody') =>
+  `fallocate -l "$(($(stat -f -c '${whose === 'root' ? '%f' : '%a'} * %S' /) - ${32 * MiB}))" /fill; sync`;
 
 /** Every failure here has a deadline of its own well below this, emulation included. */
 const FAILURE_MS = 240_000;
@@ -141,7 +142,7 @@ describe.skipIf(isLeftOut('failing builds of a real guest'))('a build in a real 
   it('says so when an action fills the disk', async () => {
     const { status, error } = await build({
       provision: `
-  - shell: ${FILL}
+  - shell: ${fill('root')}
   - { name: write more, shell: head -c 64M /dev/zero >/etc/more }
 `,
     });
@@ -199,7 +200,8 @@ describe.skipIf(isLeftOut('failing builds of a real guest'))('a build in a real 
       [signer, stranger] = [await makeSigner(), await makeSigner()];
       const own = [
         { name: 'tool', version: '1.0' },
-        { name: 'bulky', version: '1.0', bytes: 64 * MiB },
+        // More than what only root may write to as well.
+        { name: 'bulky', version: '1.0', bytes: 512 * MiB },
       ];
       for (const folder of ['own', 'late']) await makeDebRepository(join(scratch, 'debs', folder), own, signer);
       await makeDebRepository(join(scratch, 'debs', 'foreign'), [{ name: 'tool', version: '1.0' }], stranger);
@@ -258,7 +260,7 @@ describe.skipIf(isLeftOut('failing builds of a real guest'))('a build in a real 
     });
 
     it('names a full disk', async () => {
-      const run = await install(['bulky'], { before: FILL });
+      const run = await install(['bulky'], { before: fill('everybody') });
       expect(run, told(run)).toMatchObject(failure('packages', 'KIB_GUEST_DISK_FULL', /the guest’s disk is full/));
     });
 
