@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { parse, stringify } from 'yaml';
-import type { SeedFiles } from '../src/core/index.ts';
+import type { ConfigIssue, MachineSpec, SeedFiles } from '../src/core/index.ts';
 
 /**
  * A seed as guestinfo variables, without the prefix `guestinfo.`: `metadata`, `userdata` and their encodings (cloud-init documentation, datasource
@@ -15,6 +15,13 @@ export function guestinfoSeed(seed: SeedFiles): Readonly<Record<string, string>>
     userdata: encode(seed['user-data']),
     'userdata.encoding': 'gzip+base64',
   };
+}
+
+/** What is wrong with a driver's `seed` that only cloud-init's datasource for VMware reads. */
+export function guestinfoIssues(machine: MachineSpec, seed: string, otherwise: string): readonly ConfigIssue[] {
+  if (machine.lacksVmwareDatasource !== true || !['guestinfo', 'customization'].includes(seed)) return [];
+  const message = `${seed} does not reach the base, whose cloud-init has no datasource for VMware`;
+  return [{ path: 'seed', message, hint: `driver.seed: ${otherwise}` }];
 }
 
 function encode(text: string): string {

@@ -7,7 +7,7 @@ import { initramfsActions, initramfsCheck } from './providers/initramfs.ts';
 import { kubevirtNetwork } from './providers/network.ts';
 import { TARGETS, type Target, targetsOf } from './providers/targets.ts';
 import { timeActions, timeChecks } from './providers/time.ts';
-import { vmwareActions, vmwareChecks, vmwareIssues, vmwarePackages, vmwareSeal } from './providers/vmware.ts';
+import { vmwareActions, vmwareChecks, vmwarePackages, vmwareSeal } from './providers/vmware.ts';
 
 const params = z.strictObject({
   targets: z
@@ -38,7 +38,6 @@ export const providers = defineRecipe({
   params,
   after: ['node'],
   validate: (context, params) => [
-    ...(has('vmware', context, params) ? vmwareIssues(context) : []),
     ...(has('aws', context, params) ? awsIssues(context, params.aws) : []),
     ...(has('gcp', context, params) ? gcpIssues(context, params.gcp) : []),
   ],
@@ -53,7 +52,7 @@ export const providers = defineRecipe({
     ...(params.drivers ? initramfsActions(context, chosen(context, params)) : []),
     ...(params.dhcpNtp ? timeActions(context) : []),
     ...(has('kubevirt', context, params) ? [kubevirtNetwork(context)] : []),
-    ...(has('vmware', context, params) ? vmwareActions : []),
+    ...(has('vmware', context, params) ? vmwareActions(context) : []),
     ...(has('aws', context, params) ? awsActions(context, params.aws) : []),
     ...(context.recipes.includes('cloud-init')
       ? cloudInitActions(context, chosen(context, params), cloudInitSettings(context, params))
@@ -70,7 +69,7 @@ export const providers = defineRecipe({
     ...(has('aws', context, params) ? awsChecks(context, params.aws) : []),
     ...(has('gcp', context, params) ? gcpChecks(context) : []),
     ...(context.recipes.includes('cloud-init')
-      ? cloudInitChecks(chosen(context, params), cloudInitSettings(context, params))
+      ? cloudInitChecks(context, chosen(context, params), cloudInitSettings(context, params))
       : []),
   ],
 });

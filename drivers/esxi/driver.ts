@@ -1,4 +1,5 @@
-import { type ConfigIssue, defineDriver, systemClock } from '../../src/core/index.ts';
+import { guestinfoIssues } from '../../cloudinit/index.ts';
+import { defineDriver, systemClock } from '../../src/core/index.ts';
 import { doctor } from './doctor.ts';
 import { launch } from './launch.ts';
 import { type EsxiOptions, esxiOptionsSchema } from './options.ts';
@@ -18,8 +19,10 @@ export const esxi = defineDriver<EsxiOptions>({
     screenshot: false,
   },
   doctor: (options, _machine, signal) => doctor(options, signal),
-  validate: (machine): readonly ConfigIssue[] =>
-    machine.diskBytes % 1024 === 0 ? [] : [{ path: '', message: 'the disk must be a whole number of KiB' }],
+  validate: (machine, { seed }) => [
+    ...(machine.diskBytes % 1024 === 0 ? [] : [{ path: '', message: 'the disk must be a whole number of KiB' }]),
+    ...guestinfoIssues(machine, seed, 'cdrom'),
+  ],
   preview,
   launch,
   reap: (resource) => reap(resource, systemClock),

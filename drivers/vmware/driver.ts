@@ -1,3 +1,4 @@
+import { guestinfoIssues } from '../../cloudinit/index.ts';
 import { type ConfigIssue, defineDriver } from '../../src/core/index.ts';
 import { doctor } from './doctor.ts';
 import { launch } from './launch.ts';
@@ -18,7 +19,7 @@ export const vmware = defineDriver<VmwareOptions>({
     screenshot: false,
   },
   doctor: (options, _machine, signal) => doctor(options, signal),
-  validate: (_machine, options) => issuesOf(options),
+  validate: (machine, options) => [...issuesOf(options), ...guestinfoIssues(machine, options.seed, 'cdrom')],
   preview,
   launch,
   // Each freeze writes the guest's memory to a disk, so only what builds mostly start on is kept: the boot, the packages, the last step.

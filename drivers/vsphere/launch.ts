@@ -51,7 +51,8 @@ async function start(
     ? { source: sourceOf(base), drop: async () => {} }
     : await uploaded(request, { vcenter, library, folder, name }, options, context);
   const hasProperties = isRemote && options.seed === 'auto' && (await asksForUserData(vcenter, made.source, placement, signal));
-  const ways = seedWays(options, { version: await vcenter.version(signal), hasProperties });
+  const readsCustomization = machine.lacksVmwareDatasource !== true;
+  const ways = seedWays(options, { version: await vcenter.version(signal), hasProperties, readsCustomization });
   if (options.seed === 'ovf' && made.source.kind !== 'ovf') {
     throw new KibError('KIB_DRIVER_CANNOT', 'driver.seed ovf is for OVF items of a library', { hint: 'driver.seed: iso' });
   }

@@ -37,19 +37,22 @@ export interface SeedFacts {
   readonly version: string;
   /** Whether the machine is made of an OVF that asks for user data, and has none of its own. */
   readonly hasProperties: boolean;
+  /** Whether cloud-init of the base reads customizations. */
+  readonly readsCustomization: boolean;
 }
 
 const REFUSALS: ReadonlySet<string> = new Set(['KIB_VSPHERE', 'KIB_VSPHERE_UNAUTHORIZED', 'KIB_VSPHERE_TASK']);
 
 /**
- * The ways to give a machine its seed, best first: a CD-ROM, which every cloud-init reads and which goes away again; a customization where vCenter knows
- * those of cloud-init; OVF properties where the OVF has them, which stay in the machine's settings. Pure.
+ * The ways to give a machine its seed, best first: a CD-ROM, which every cloud-init reads and which goes away again; a customization where vCenter and the
+ * base know those of cloud-init; OVF properties where the OVF has them, which stay in the machine's settings. Pure.
  */
-export function seedWays({ seed }: Pick<VsphereOptions, 'seed'>, { version, hasProperties }: SeedFacts): readonly SeedWay[] {
+export function seedWays({ seed }: Pick<VsphereOptions, 'seed'>, facts: SeedFacts): readonly SeedWay[] {
   if (seed !== 'auto') return [seed];
+  const { version, hasProperties, readsCustomization } = facts;
   return [
     'iso',
-    ...(isAtLeast(version, CUSTOMIZATION) ? (['customization'] as const) : []),
+    ...(readsCustomization && isAtLeast(version, CUSTOMIZATION) ? (['customization'] as const) : []),
     ...(hasProperties ? (['ovf'] as const) : []),
   ];
 }

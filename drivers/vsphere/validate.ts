@@ -1,10 +1,11 @@
+import { guestinfoIssues } from '../../cloudinit/index.ts';
 import type { ConfigIssue, MachineSpec } from '../../src/core/index.ts';
 import type { VsphereOptions } from './options.ts';
 
 /** What of the options cannot be with this machine. Pure. */
 export function validate(machine: MachineSpec, options: VsphereOptions): readonly ConfigIssue[] {
   const { cidr, gateway } = options.address ?? {};
-  const issues: ConfigIssue[] = [];
+  const issues: ConfigIssue[] = [...guestinfoIssues(machine, options.seed, 'iso')];
   if (options.insecure && options.caFile !== undefined) {
     issues.push({ path: 'caFile', message: 'is not looked at with insecure: true', hint: 'leave one of them out' });
   }

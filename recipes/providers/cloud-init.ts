@@ -1,4 +1,4 @@
-import { type Action, type Check, type RecipeContext, sh } from '../../src/core/index.ts';
+import { type Action, type Check, type OsDefinition, type RecipeContext, sh } from '../../src/core/index.ts';
 import type { Target } from './targets.ts';
 
 /** cloud-init's names of what each target has user data in (cloudinit.readthedocs.io, "Datasources"). */
@@ -11,11 +11,19 @@ const DATASOURCES: Readonly<Partial<Record<Target, readonly string[]>>> = {
 /** A seed of NoCloud or a config drive goes with every hypervisor; None ends the search. */
 const EVERYWHERE = ['NoCloud', 'ConfigDrive', 'None'];
 
-/** An image for certain clouds only looks nowhere else; one for QEMU or metal may be started by any of them, and looks as the system does. */
-export function datasourcesOf(targets: readonly Target[]): readonly string[] | undefined {
+/**
+ * An image for certain clouds only looks nowhere else; one for QEMU or metal may be started by any of them, and looks as the system does. Where guestinfo
+ * becomes a seed of NoCloud (guestinfo.ts), that stands in VMware's place.
+ */
+export function datasourcesOf(
+  targets: readonly Target[],
+  { lacksVmwareDatasource }: Pick<OsDefinition, 'lacksVmwareDatasource'>,
+): readonly string[] | undefined {
   const certain = targets.map((target) => DATASOURCES[target]);
   if (targets.length === 0 || certain.includes(undefined)) return undefined;
-  return [...new Set([...certain.flatMap((names) => names ?? []), ...EVERYWHERE])];
+  const names = certain.flatMap((some) => some ?? []);
+  const known = lacksVmwareDatasource === true ? names.map((name) => (name === 'VMware' ? 'NoCloud' : name)) : names;
+  return [...new Set([...known, ...EVERYWHERE])];
 }
 
 export interface CloudInitSettings {
@@ -29,7 +37,7 @@ export function cloudInitActions(
   targets: readonly Target[],
   { timestamps, ignoresUserDataFailure }: CloudInitSettings,
 ): readonly Action[] {
-  const datasources = datasourcesOf(targets);
+  const datasources = datasourcesOf(targets, os);
   return [
     ...(datasources === undefined
       ? []
@@ -94,8 +102,12 @@ const HYPERV: Readonly<Record<RecipeContext['os']['family'], readonly string[]>>
   photon: ['hv_fcopy_daemon.service', 'hv_kvp_daemon.service', 'hv_vss_daemon.service'],
 };
 
-export function cloudInitChecks(targets: readonly Target[], { ignoresUserDataFailure }: CloudInitSettings): readonly Check[] {
-  const datasources = datasourcesOf(targets);
+export function cloudInitChecks(
+  { os }: RecipeContext,
+  targets: readonly Target[],
+  { ignoresUserDataFailure }: CloudInitSettings,
+): readonly Check[] {
+  const datasources = datasourcesOf(targets, os);
   return [
     ...(datasources === undefined
       ? []

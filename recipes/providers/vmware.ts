@@ -1,4 +1,5 @@
 import { type Action, type Check, type PackageRequest, type RecipeContext, sh } from '../../src/core/index.ts';
+import { guestinfoActions, guestinfoChecks } from './guestinfo.ts';
 
 /** Interfaces of pods and of Open vSwitch, whose addresses vCenter must not take for the node's. */
 const EXCLUDED = [
@@ -26,19 +27,6 @@ export function vmwarePackages({ os }: RecipeContext): readonly PackageRequest[]
   return ['open-vm-tools', ...(os.family === 'photon' ? ['python3-netifaces'] : [])].map((name) => ({ name }));
 }
 
-/** cloud-init has the VMware datasource since 21.3. */
-export function vmwareIssues({ os }: RecipeContext) {
-  const isOld = (os.distribution === 'amzn' && os.version === '2') || (os.distribution === 'centos' && os.version === '7');
-  if (!isOld) return [];
-  return [
-    {
-      path: 'recipes.providers.targets',
-      message: `the cloud-init of ${os.title} has no datasource for VMware`,
-      hint: 'use a newer system, or targets without vmware',
-    },
-  ];
-}
-
 /** The node joins its cluster by the name of its first boot; later boots must not give it another (cloud-init, preserve_hostname). */
 const PRESERVE_UNIT = `[Unit]
 Description=Keep the host name of the first boot
@@ -54,11 +42,14 @@ WantedBy=cloud-init.target
 `;
 
 /** The package enables its own unit. */
-export const vmwareActions: readonly Action[] = [
-  { kind: 'file', path: '/etc/vmware-tools/tools.conf', text: `[guestinfo]\nexclude-nics=${EXCLUDED.join(',')}\n` },
-  { kind: 'file', path: `/etc/systemd/system/${UNIT}`, text: PRESERVE_UNIT },
-  { kind: 'service', unit: UNIT, enabled: true },
-];
+export function vmwareActions(context: RecipeContext): readonly Action[] {
+  return [
+    { kind: 'file', path: '/etc/vmware-tools/tools.conf', text: `[guestinfo]\nexclude-nics=${EXCLUDED.join(',')}\n` },
+    { kind: 'file', path: `/etc/systemd/system/${UNIT}`, text: PRESERVE_UNIT },
+    { kind: 'service', unit: UNIT, enabled: true },
+    ...guestinfoActions(context),
+  ];
+}
 
 /** Undoes what a reboot in the middle of the build did. */
 export const vmwareSeal: readonly Action[] = [{ kind: 'remove', paths: [PRESERVE] }];
@@ -68,15 +59,16 @@ function toolsUnit({ family }: RecipeContext['os']): string {
 }
 
 /** The program and its unit run on VMware alone; elsewhere it does not even tell its version. */
-export function vmwareChecks({ os }: RecipeContext): readonly Check[] {
+export function vmwareChecks(context: RecipeContext): readonly Check[] {
+  const unit = toolsUnit(context.os);
   return [
     {
       name: 'providers/open-vm-tools',
       title: 'open-vm-tools are there, and start on VMware',
       script: sh`
         command -v vmtoolsd
-        systemctl is-enabled ${toolsUnit(os)}
-        systemctl cat ${toolsUnit(os)} | grep ConditionVirtualization
+        systemctl is-enabled ${unit}
+        systemctl cat ${unit} | grep ConditionVirtualization
       `,
       expect: { kind: 'matches', pattern: '^enabled$' },
       when: ['build', 'boot'],
@@ -94,5 +86,6 @@ export function vmwareChecks({ os }: RecipeContext): readonly Check[] {
       expect: { kind: 'equals', text: 'preserve_hostname: true' },
       when: ['boot'],
     },
+    ...guestinfoChecks(context),
   ];
 }

@@ -29,6 +29,7 @@ export const amazonlinux2: OsDefinition = {
   // Off in Amazon's images.
   selinux: false,
   x86Level: 1,
+  lacksVmwareDatasource: true,
   sshUnit: 'sshd.service',
   ovf: { id: 101, type: 'amazonlinux2_64Guest', description: 'Amazon Linux 2 (64-bit)' },
 };

@@ -32,6 +32,7 @@ export const centos7: OsDefinition = {
   defaultUser: 'centos',
   selinux: true,
   x86Level: 1,
+  lacksVmwareDatasource: true,
   sshUnit: 'sshd.service',
   ovf: { id: 107, type: 'centos7_64Guest', description: 'CentOS 7 (64-bit)' },
 };

@@ -13,6 +13,8 @@ export interface MachineSpec {
   readonly diskBytes: number;
   /** Lowest x86-64 level of the guest's user space. */
   readonly x86Level: 1 | 2 | 3;
+  /** Set where the catalog's base has a cloud-init without datasource for VMware: guestinfo and customizations do not reach it. */
+  readonly lacksVmwareDatasource?: true;
 }
 
 /** What a driver is given to launch. It must not change `base`. */

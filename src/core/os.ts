@@ -34,6 +34,8 @@ export interface OsDefinition {
   readonly selinux: boolean;
   /** Lowest x86-64 level the user space runs on (Enterprise Linux 10 needs 3). */
   readonly x86Level: 1 | 2 | 3;
+  /** Set where cloud-init, older than 21.3, has no datasource for VMware, so that guestinfo has to become a seed of NoCloud. */
+  readonly lacksVmwareDatasource?: true;
   /** systemd unit of the SSH server. */
   readonly sshUnit: string;
   /** VMware `ovf:id` and `vmw:osType` of the OVF OperatingSystemSection (CIM_OperatingSystem). */

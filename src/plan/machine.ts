@@ -10,5 +10,11 @@ export function machineOf({ spec, firmware, os }: Pick<ResolvedImage, 'spec' | '
     memoryBytes: spec.memory,
     diskBytes: spec.disk,
     x86Level: os.x86Level,
+    ...(os.lacksVmwareDatasource === true && isOfCatalog(spec) ? { lacksVmwareDatasource: true } : {}),
   };
+}
+
+/** Nobody knows which cloud-init a base has that somebody made. */
+function isOfCatalog({ base }: ResolvedImage['spec']): boolean {
+  return base === undefined || typeof base === 'string' || 'bootstrap' in base;
 }

@@ -48,7 +48,7 @@ export const VSPHERE_NAMES: PackerNames = {
   ...noneOf(['ssh_proxy_host', 'ssh_proxy_port'], 'guests are reached directly'),
   ...noneOf(
     ['guestinfo_datasource_ref', 'guestinfo_datasource_script', 'guestinfo_datasource_slug'],
-    'cloud-init brings the VMware datasource itself',
+    'cloud-init brings the VMware datasource itself; where it is too old, the providers recipe reads guestinfo',
   ),
 };
 

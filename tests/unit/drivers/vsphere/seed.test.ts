@@ -10,5 +10,10 @@ it.each([
   ['ovf', '8.0.2.0', true, ['ovf']],
   ['customization', '7.0.2.0', false, ['customization']],
 ] as const)('seed %s on %s, with properties: %s, is tried as %j', (seed, version, hasProperties, ways) => {
-  expect(seedWays({ seed }, { version, hasProperties })).toEqual(ways);
+  expect(seedWays({ seed }, { version, hasProperties, readsCustomization: true })).toEqual(ways);
+});
+
+it('tries no customization that the base cannot read', () => {
+  const facts = { version: '8.0.2.0', hasProperties: true, readsCustomization: false };
+  expect(seedWays({ seed: 'auto' }, facts)).toEqual(['iso', 'ovf']);
 });

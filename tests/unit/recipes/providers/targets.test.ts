@@ -18,9 +18,17 @@ describe('targetsOf', () => {
 
 describe('datasourcesOf', () => {
   it('narrows the search only where every target has data sources of its own', () => {
-    expect(datasourcesOf(['vmware', 'aws'])).toEqual(['VMware', 'OVF', 'Ec2', 'NoCloud', 'ConfigDrive', 'None']);
-    expect(datasourcesOf(['vmware', 'qemu'])).toBeUndefined();
-    expect(datasourcesOf(['raw'])).toBeUndefined();
+    const debian = osOf('debian13');
+    expect(datasourcesOf(['vmware', 'aws'], debian)).toEqual(['VMware', 'OVF', 'Ec2', 'NoCloud', 'ConfigDrive', 'None']);
+    expect(datasourcesOf(['vmware', 'qemu'], debian)).toBeUndefined();
+    expect(datasourcesOf(['raw'], debian)).toBeUndefined();
+  });
+
+  it('has NoCloud first where guestinfo becomes a seed of it', () => {
+    const old = osOf('centos7');
+    expect(datasourcesOf(['vmware'], old)).toEqual(['NoCloud', 'OVF', 'ConfigDrive', 'None']);
+    expect(datasourcesOf(['aws', 'vmware'], old)).toEqual(['Ec2', 'NoCloud', 'OVF', 'ConfigDrive', 'None']);
+    expect(datasourcesOf(['aws'], old)).toEqual(['Ec2', 'NoCloud', 'ConfigDrive', 'None']);
   });
 });
 
