@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { writeSeedIso } from '../../cloudinit/index.ts';
 import { type Context, isKibError, type LaunchRequest, localBase, throwIfAborted } from '../../src/core/index.ts';
 import { claimLogs, FileConsole } from '../../src/io/console-file.ts';
@@ -10,10 +10,11 @@ import { MachineWatch } from '../../src/io/machine-watch.ts';
 import { makeOwnFolder } from '../../src/io/own-path.ts';
 import { vmxText } from '../../src/io/vmx.ts';
 import { type MachineFiles, SEED, vmxOf } from './config.ts';
-import { BASE, DISK, writeDisk } from './disk.ts';
+import { DISK, writeDisk } from './disk.ts';
 import { VmwareFreezer } from './freeze.ts';
 import { findVmware, leaseFiles, type VmwareHost, vmnetOf } from './host.ts';
 import { checkKeeping } from './keep.ts';
+import { linkedClone } from './kept-machine.ts';
 import { VmwareMachine, type VmwareWatch } from './machine.ts';
 import type { VmwareOptions } from './options.ts';
 import { machineResource, powerOff } from './reap.ts';
@@ -44,18 +45,22 @@ interface Start {
 
 async function start({ request, options, host, base }: Start, parts: MachineParts, context: Context): Promise<VmwareMachine> {
   const { signal, clock } = context;
-  // Player takes no snapshots.
+  // Player takes no snapshots, and clones nothing.
   const place = host.product === 'player' ? undefined : request.disk;
   const name = `kib-${context.buildId}-${randomBytes(4).toString('hex')}`;
-  const folder = await makeOwnFolder(join(context.dirs.work, name), { scope: parts.kept, journal: context.journal });
+  const owners = { scope: parts.kept, journal: context.journal };
+  const folder = await makeOwnFolder(join(context.dirs.work, name), owners);
+  const vmx = join(folder, `${name}.vmx`);
+  const { machine } = request;
+  const clone =
+    place === undefined ? undefined : await linkedClone({ host, options, machine, base: base.file, vmx }, owners, context);
+  if (clone === undefined) await writeDisk({ base: base.file, folder, bytes: machine.diskBytes }, options, context);
+  const disk = clone === undefined ? DISK : basename(clone.disk);
   const logs = await claimLogs(context.dirs.logs);
   const console = logs('console');
-  const files: MachineFiles = { disk: DISK, console, seed: options.seed === 'cdrom' ? SEED : undefined };
-  const disk = { base: base.file, folder, bytes: request.machine.diskBytes, isDelta: place !== undefined };
-  await writeDisk(disk, options, context);
+  const files: MachineFiles = { disk, console, seed: options.seed === 'cdrom' ? SEED : undefined };
   if (files.seed !== undefined) await writeSeedIso(request.seed, join(folder, files.seed), signal);
-  const settings = vmxOf(name, request.machine, options, files, options.seed === 'guestinfo' ? request.seed : undefined);
-  const vmx = join(folder, `${name}.vmx`);
+  const settings = vmxOf(name, machine, options, files, options.seed === 'guestinfo' ? request.seed : undefined);
   await writeFile(vmx, vmxText(settings), { mode: 0o600 });
   throwIfAborted(signal);
   await powerOn(host, vmx, options, parts, context);
@@ -63,7 +68,7 @@ async function start({ request, options, host, base }: Start, parts: MachinePart
   const leases = options.leases ?? (vmnet === undefined ? [] : leaseFiles(vmnet));
   const watch = parts.running.use('watch', watchVm(host, vmx, clock));
   throwIfAborted(signal);
-  const below = place === undefined ? undefined : { place, format: base.file.format, vmdk: join(folder, BASE) };
+  const below = place === undefined || clone === undefined ? undefined : { place, format: base.file.format, vmdk: clone.frozen };
   return new VmwareMachine({
     host,
     vmx,

@@ -17,17 +17,18 @@ export async function vmrun(host: VmwareHost, args: readonly string[], signal: A
   if (error === undefined && exitCode === 0) return stdout;
   const said = error ?? (stderr.trim() || stdout.trim() || `exit code ${exitCode}`);
   throw new KibError('KIB_VMRUN', `vmrun ${args[0]} failed: ${said}`, {
-    hint: hintFor(said),
+    hint: hintFor(args[0], said),
     details: { command: args[0], said },
   });
 }
 
-function hintFor(said: string): string {
+function hintFor(command: string | undefined, said: string): string {
   if (/insufficient permissions/i.test(said)) return 'vmrun must run as the user who owns the machine’s files';
   if (/already (running|in use)|in use/i.test(said)) return 'another VMware process has the machine open: vmrun list';
   if (/Module .* power on failed|Hypervisor|VT-x|AMD-V/i.test(said))
     return 'is hardware virtualisation on, and the vmmon module loaded (vmware-modconfig)?';
   if (/license/i.test(said)) return 'start the product once by hand and accept its licence';
+  if (command === 'clone') return 'Workstation Pro and Fusion Pro have linked clones; build with --cache off to do without';
   return 'see vmware.log in the machine’s folder';
 }
 

@@ -1,7 +1,7 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { type Clock, systemCode } from '../core/index.ts';
-import { isFileLocked } from '../io/file-lock.ts';
+import { ifUnlocked, isFileLocked } from '../io/file-lock.ts';
 import { basesInUse } from './layers/bases-in-use.ts';
 
 export interface PruneFilesOptions {
@@ -17,12 +17,12 @@ export interface PruneFilesOptions {
 }
 
 export interface PrunedFile {
-  /** Relative to the cache folder: `downloads/sha256-…`, `bases/…`. */
+  /** Relative to the cache folder: `downloads/sha256-…`, `bases/…`, `vmware/…`. */
   readonly path: string;
   readonly bytes: number;
 }
 
-/** A download, a base or a package with everything that belongs to it. */
+/** A download, a base, a package or a kept machine with everything that belongs to it. */
 interface Item {
   readonly path: string;
   /** Relative names of its files or its folder. */
@@ -30,8 +30,8 @@ interface Item {
 }
 
 /**
- * Removes downloads, also unfinished ones, bases and packages that were not used for long. What builds used that may still run stays, and so do bases
- * that layers stand on.
+ * Removes downloads, also unfinished ones, bases, packages and kept machines that were not used for long. What builds used that may still run stays, and
+ * so do bases that layers stand on, and machines that have clones.
  */
 export async function pruneFiles(options: PruneFilesOptions): Promise<readonly PrunedFile[]> {
   const { cacheDir, signal, dryRun = false, withoutLayers = [] } = options;
@@ -41,6 +41,7 @@ export async function pruneFiles(options: PruneFilesOptions): Promise<readonly P
     ...(await entries(cacheDir, 'bases')),
     ...(await entries(cacheDir, 'packages/files')),
     ...(await entries(cacheDir, 'packages/urls')),
+    ...(await entries(cacheDir, 'vmware')),
   ];
   const removed: PrunedFile[] = [];
   for (const item of items) {
@@ -49,8 +50,12 @@ export async function pruneFiles(options: PruneFilesOptions): Promise<readonly P
     const files = (await Promise.all(item.members.map((member) => filesBelow(join(cacheDir, member))))).flat();
     // Asked anew for each: a build may have begun meanwhile.
     if (Math.max(...files.map(({ modifiedMs }) => modifiedMs)) >= (await keepSince(options))) continue;
-    if (await isFileLocked(join(cacheDir, item.path), signal)) continue;
-    if (!dryRun) for (const member of item.members) await rm(join(cacheDir, member), { recursive: true, force: true });
+    const path = join(cacheDir, item.path);
+    const remove = async () => {
+      for (const member of item.members) await rm(join(cacheDir, member), { recursive: true, force: true });
+    };
+    const isFree = dryRun ? !(await isFileLocked(path, signal)) : await ifUnlocked(path, signal, remove);
+    if (!isFree) continue;
     removed.push({ path: item.path, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0) });
   }
   return removed;

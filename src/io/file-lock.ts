@@ -3,6 +3,7 @@ import { open, rm } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { Clock, Journal } from '../core/index.ts';
 import { claimName, hasLiveClaim } from './claim.ts';
+import { isUsed } from './use-claim.ts';
 
 export interface FileLockOptions {
   readonly clock: Clock;
@@ -58,9 +59,25 @@ export async function acquireFileLock(path: string, options: FileLockOptions): P
   }
 }
 
-/** Whether somebody alive holds the lock on `path`. */
+/** Whether somebody alive holds the lock on `path`, or something stands on it: see `claimUse`. */
 export async function isFileLocked(path: string, signal: AbortSignal): Promise<boolean> {
-  return hasLiveClaim(lockPrefix(path), undefined, signal);
+  return (await hasLiveClaim(lockPrefix(path), undefined, signal)) || (await isUsed(path));
+}
+
+/** Runs `work` under the lock on `path`, unless `isFileLocked`: it never waits. Returns whether it ran. For removing what others may come to use. */
+export async function ifUnlocked(path: string, signal: AbortSignal, work: () => Promise<void>): Promise<boolean> {
+  // Looked at first without a claim, before which others would step back.
+  if (await isFileLocked(path, signal)) return false;
+  const prefix = lockPrefix(path);
+  const claim = `${prefix}${await claimName(signal)}`;
+  try {
+    await (await open(claim, 'wx', 0o600)).close();
+    if ((await hasLiveClaim(prefix, basename(claim), signal)) || (await isUsed(path))) return false;
+    await work();
+    return true;
+  } finally {
+    await rm(claim, { force: true });
+  }
 }
 
 function lockPrefix(path: string): string {

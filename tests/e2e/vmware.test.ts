@@ -98,6 +98,13 @@ provision:
     return Object.fromEntries(await Promise.all(records));
   }
 
+  /** How many machines the driver keeps to clone; nothing else is left beside them. */
+  async function keptMachines(): Promise<number> {
+    const names = await readdir(join(cache, 'kib-native/vmware'));
+    expect(names.filter((name) => !/^[0-9a-f]{64}$/.test(name))).toEqual([]);
+    return names.length;
+  }
+
   it('makes an OVA that boots, keeps layers, and a virtual machine to start by hand', async () => {
     const { events, image } = await build('one');
     cold = image;
@@ -110,12 +117,15 @@ provision:
     expect(layersOf({ events })).toEqual(['first-boot ok', 'provision ok']);
     const disk = ['disk.qcow2'];
     expect(await storedLayers()).toEqual({ boot: disk, 'first-boot': disk, provision: disk });
+    expect(await keptMachines()).toBe(1);
   });
 
   it('starts on the disk of a layer when only the last step is another, and makes the same image but for that', async () => {
     await rename(join(dir, 'kept'), join(dir, 'kept-before'));
     const { events, image } = await build('two');
     expect(layersOf({ events })).toEqual(['first-boot cached', 'provision ok']);
+    // The layer, besides the base.
+    expect(await keptMachines()).toBe(2);
     // There is no memory to continue from. The verdict's boot has another name.
     const names = events.flatMap((event) => (event.type === 'span.start' ? [event.name] : []));
     expect(names.filter((name) => name === 'wait for the guest')).toHaveLength(1);

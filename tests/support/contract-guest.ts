@@ -54,6 +54,8 @@ export interface KilledBuild {
   readonly options: unknown;
   /** Default: a tiny guest, which is waited for. */
   readonly request?: LaunchRequest;
+  /** When to kill it. Default: when its machine runs. */
+  readonly until?: () => Promise<unknown>;
 }
 
 /**
@@ -62,7 +64,7 @@ export interface KilledBuild {
  */
 export async function collectAfterKill(
   driver: Driver,
-  { dir, build, options, request }: KilledBuild,
+  { dir, build, options, request, until }: KilledBuild,
   between: (machine: { readonly id: string }) => void,
 ): Promise<readonly string[]> {
   const script = fileURLToPath(new URL('driver-process.ts', import.meta.url));
@@ -78,7 +80,9 @@ export async function collectAfterKill(
   };
   try {
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-    const machine = JSON.parse((await lines.next()).value ?? '{}') as { readonly id: string };
+    const said = until === undefined ? (await lines.next()).value : undefined;
+    await until?.();
+    const machine = JSON.parse(said ?? '{"id":""}') as { readonly id: string };
     const before = await collect();
     process.kill(-Number(child.pid), 'SIGKILL');
     await ended;

@@ -1,5 +1,5 @@
 import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { formatBytes, systemCode } from '../../core/index.ts';
 import type { ListedLayer } from '../../engine/layers/list-layers.ts';
 import { table } from '../table.ts';
@@ -9,7 +9,7 @@ import { layerTree } from './layer-tree.ts';
 const KEPT = ['bases', 'checksums', 'downloads'];
 
 export interface CacheEntry {
-  /** Relative to the cache folder: `downloads/sha256-…`, `bases/…`, or `packages` for all of them. */
+  /** Relative to the cache folder: `downloads/sha256-…`, `bases/…`, `vmware/…` for a machine, or `packages` for all of them. */
   readonly path: string;
   readonly bytes: number;
   /** ISO 8601, UTC. */
@@ -21,7 +21,20 @@ export interface CacheEntry {
 /** Files that are kept between builds, layers apart, the largest first. */
 export async function listEntries(dir: string): Promise<readonly CacheEntry[]> {
   const found = await Promise.all(KEPT.map((kept) => files(dir, kept)));
-  return [...found.flat(), ...asOne('packages', await files(dir, 'packages'))].toSorted((a, b) => b.bytes - a.bytes);
+  const machines = await keptMachines(dir);
+  return [...found.flat(), ...machines, ...asOne('packages', await files(dir, 'packages'))].toSorted((a, b) => b.bytes - a.bytes);
+}
+
+/** Each as one; beside them are claims, and folders of builds that run. */
+async function keptMachines(dir: string): Promise<readonly CacheEntry[]> {
+  const found = await files(dir, 'vmware');
+  const folders = [...new Set(found.map(({ path }) => dirname(path)))].filter((path) => /^[0-9a-f]+$/.test(basename(path)));
+  return folders.flatMap((folder) =>
+    asOne(
+      folder,
+      found.filter(({ path }) => dirname(path) === folder),
+    ),
+  );
 }
 
 export function listText(dir: string, layers: readonly ListedLayer[], entries: readonly CacheEntry[], now: number): string {

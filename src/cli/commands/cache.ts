@@ -28,7 +28,7 @@ export function cacheCommand(cli: Cli): Command {
   const cache = new Command('cache').description('what is kept between builds');
   cache
     .command('ls', { isDefault: true })
-    .description('list layers as trees, then downloads, bases and packages')
+    .description('list layers as trees, then downloads, bases, packages and kept machines')
     .option('--json', 'as JSON')
     .action((options: JsonOption) => list(cli, options));
   cache.addCommand(
@@ -44,7 +44,7 @@ export function cacheCommand(cli: Cli): Command {
     .description('remove the least recently used layers, and what was not used for long')
     .option('--max <size>', 'largest size of all layers (default: 40GiB)', size)
     .addOption(
-      new Option('--older-than <age>', 'downloads, bases and packages go that were not used for so long')
+      new Option('--older-than <age>', 'downloads, bases, packages and kept machines go that were not used for so long')
         .argParser(age)
         .default(parseAge(OLDER_THAN), OLDER_THAN),
     )

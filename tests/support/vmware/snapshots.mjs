@@ -1,15 +1,15 @@
 // Snapshots and clones as VMware makes them: a delta goes on where a disk is frozen, and the .vmsd tells which disks that were.
-import { copyFileSync, existsSync, mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { diskNode, isDelta, makeDelta, nextDelta, nodeName, qemuImg } from './disks.mjs';
 import { withQmp } from './qmp.mjs';
 import { changeVmx, disksOf, readVmx } from './vmx.mjs';
 
-/** Snapshots of a machine, oldest first: number, name and the disks that it froze, by device. */
+/** Snapshots of a machine, oldest first: number, name, the disks that it froze, by device, and the linked clones that stand on them. */
 export function snapshotsOf(vmx) {
   if (!existsSync(beside(vmx, '.vmsd'))) return [];
   const entries = readVmx(beside(vmx, '.vmsd'));
-  const count = (key) => Array.from({ length: Number(entries.get(key)) }, (_, index) => index);
+  const count = (key) => Array.from({ length: Number(entries.get(key) ?? 0) }, (_, index) => index);
   return count('snapshot.numsnapshots').map((n) => ({
     uid: Number(entries.get(`snapshot${n}.uid`)),
     name: entries.get(`snapshot${n}.displayname`),
@@ -17,6 +17,7 @@ export function snapshotsOf(vmx) {
       device: entries.get(`snapshot${n}.disk${d}.node`),
       file: entries.get(`snapshot${n}.disk${d}.filename`),
     })),
+    clones: count(`snapshot${n}.numclones`).map((c) => entries.get(`snapshot${n}.clone${c}`)),
   }));
 }
 
@@ -38,7 +39,7 @@ export async function takeSnapshot(vmx, name, running) {
     writeFileSync(memory, '');
     truncateSync(memory, Number(settings.get('memsize')) * 1024 ** 2);
   }
-  remember(vmx, [...known, { uid, name, disks }]);
+  remember(vmx, [...known, { uid, name, disks, clones: [] }]);
 }
 
 /** The guest stands still meanwhile, so that nothing is on its way to the disk that is frozen. */
@@ -70,13 +71,29 @@ export function dropSnapshot(vmx, name) {
 }
 
 /** Copies disks and settings only; the copy gets an address and a UUID of its own when it first runs. A linked one stands on frozen disks. */
-export async function cloneMachine(from, to, { isLinked, snapshot, name }) {
+export async function cloneMachine(from, to, options) {
+  // VMware has a machine to itself meanwhile.
+  const lock = `${from}.lck`;
+  try {
+    mkdirSync(lock);
+  } catch {
+    throw new Error('The file is already in use');
+  }
+  try {
+    await copyMachine(from, to, options);
+  } finally {
+    rmSync(lock, { recursive: true, force: true });
+  }
+}
+
+async function copyMachine(from, to, { isLinked, snapshot, name }) {
   const folder = dirname(to);
   mkdirSync(folder, { recursive: true });
   // As its wizard does for a clone of the current state.
   if (isLinked && snapshot === undefined) await takeSnapshot(from, `for ${basename(to, '.vmx')}`);
-  const frozen = snapshotsOf(from).filter((other) => snapshot === undefined || other.name === snapshot);
-  const chosen = isLinked || snapshot !== undefined ? frozen.at(-1)?.disks : disksOf(readVmx(from));
+  const known = snapshotsOf(from);
+  const frozen = known.findLast((other) => snapshot === undefined || other.name === snapshot);
+  const chosen = isLinked || snapshot !== undefined ? frozen?.disks : disksOf(readVmx(from));
   if (chosen === undefined) throw new Error('The snapshot does not exist');
   const files = {};
   for (const [index, { device, file }] of chosen.entries()) {
@@ -94,6 +111,14 @@ export async function cloneMachine(from, to, { isLinked, snapshot, name }) {
     ...files,
     ...(name === undefined ? {} : { displayName: name }),
   });
+  if (!isLinked) return;
+  // Either knows of the other by its path, so that neither can be moved.
+  remember(
+    from,
+    known.map((one) => (one === frozen ? { ...one, clones: [...one.clones, to] } : one)),
+  );
+  const origin = { cloneOf0: from, numCloneOf: 1, sentinel0: Object.values(files)[0], numSentinels: 1 };
+  writeFileSync(beside(to, '.vmsd'), linesOf(Object.entries(origin)));
 }
 
 function beside(vmx, ending) {
@@ -107,7 +132,7 @@ function remember(vmx, snapshots) {
     ['snapshot.lastUID', last],
     ['snapshot.current', last],
     ['snapshot.numSnapshots', snapshots.length],
-    ...snapshots.flatMap(({ uid, name, disks }, n) => [
+    ...snapshots.flatMap(({ uid, name, disks, clones }, n) => [
       [`snapshot${n}.uid`, uid],
       [`snapshot${n}.filename`, basename(beside(vmx, `-Snapshot${uid}.vmsn`))],
       ...(n === 0 ? [] : [[`snapshot${n}.parent`, snapshots[n - 1].uid]]),
@@ -117,7 +142,16 @@ function remember(vmx, snapshots) {
         [`snapshot${n}.disk${d}.fileName`, file],
         [`snapshot${n}.disk${d}.node`, device],
       ]),
+      ...clones.map((clone, c) => [`snapshot${n}.clone${c}`, clone]),
+      ...(clones.length === 0 ? [] : [[`snapshot${n}.numClones`, clones.length]]),
     ]),
   ];
-  writeFileSync(beside(vmx, '.vmsd'), entries.map(([key, value]) => `${key} = "${value}"\n`).join(''));
+  const path = beside(vmx, '.vmsd');
+  // What it is a clone of, itself.
+  const origin = existsSync(path) ? readFileSync(path, 'utf8').match(/^(numC|c)loneOf.*\n|^(numS|s)entinel.*\n/gm) : null;
+  writeFileSync(path, `${linesOf(entries)}${(origin ?? []).join('')}`);
+}
+
+function linesOf(entries) {
+  return entries.map(([key, value]) => `${key} = "${value}"\n`).join('');
 }

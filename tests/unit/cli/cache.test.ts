@@ -55,6 +55,18 @@ describe('cache ls', () => {
     expect(stdout).toMatch(/ in 3 layers, .* in 2 files\n$/);
   });
 
+  it('shows each kept machine as one, and nothing of what is being made', async () => {
+    const { cache, run } = await setup();
+    for (const name of ['0a', '.part-build-0b']) {
+      await mkdir(join(cache, 'vmware', name), { recursive: true });
+      for (const file of ['disk.vmdk', 'kept.vmx']) await writeFile(join(cache, 'vmware', name, file), 'x');
+    }
+    await writeFile(join(cache, 'vmware', '0a.use-0c'), cache);
+    const { stdout } = await run();
+    expect(stdout).toMatch(/ vmware\/0a, 2 files\n/);
+    expect(stdout.match(/vmware/g)).toHaveLength(1);
+  });
+
   it('gives everything as JSON', async () => {
     const { run } = await setup();
     const { layers, entries } = JSON.parse((await run('ls', '--json')).stdout) as Record<string, unknown[]>;

@@ -1,9 +1,10 @@
-import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { newBuildId } from '../../../src/engine/build-dirs.ts';
 import { type PruneFilesOptions, pruneFiles } from '../../../src/engine/prune-files.ts';
 import { withFileLock } from '../../../src/io/file-lock.ts';
+import { claimUse } from '../../../src/io/use-claim.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { makeBase, publish } from '../../support/layer-store.ts';
 import { MemoryJournal, testContext } from '../../support/test-context.ts';
@@ -44,13 +45,20 @@ describe('pruneFiles', () => {
     await write('packages/files/0c', 31);
     await write('packages/urls/0d.json', 31);
     await write('checksums/0e.json', 300);
-    const gone = ['bases/0a', 'downloads/sha256-01', 'downloads/sha256-03', 'packages/files/0c', 'packages/urls/0d.json'];
+    await write('vmware/0f/disk.vmdk', 90);
+    await write('vmware/0f/stamp', 31);
+    await write('vmware/1a/disk.vmdk', 90);
+    await write('vmware/1a/stamp', 1);
+    await write('vmware/.part-killed-0b/disk.vmdk', 90);
+    const rest = ['packages/files/0c', 'packages/urls/0d.json', 'vmware/0f'];
+    const gone = ['bases/0a', 'downloads/sha256-01', 'downloads/sha256-03', ...rest];
     expect(await prune({ dryRun: true })).toEqual(gone);
     expect(await prune()).toEqual(gone);
     expect(await prune()).toEqual([]);
     expect((await readdir(join(cache, 'downloads'))).sort()).toEqual(['sha512-02', 'sha512-02.json']);
     expect(await readdir(join(cache, 'bases'))).toEqual(['0b']);
     expect(await readdir(join(cache, 'checksums'))).toEqual(['0e.json']);
+    expect((await readdir(join(cache, 'vmware'))).sort()).toEqual(['.part-killed-0b', '1a']);
   });
 
   it('leaves what layers stand on', async () => {
@@ -79,5 +87,18 @@ describe('pruneFiles', () => {
       expect(await prune()).toEqual([]);
     });
     expect(await prune()).toEqual(['downloads/sha256-01']);
+  });
+
+  it('leaves a machine that has a clone, for as long as that is there', async () => {
+    const { context, cache, write, prune } = await setup();
+    await write('vmware/0a/disk.vmdk', 90);
+    const clone = join(context.root, 'clone');
+    await mkdir(clone);
+    await claimUse(join(cache, 'vmware/0a'), clone, context);
+    expect(await prune({ olderThanMs: 0 })).toEqual([]);
+    expect(await prune({ olderThanMs: 0, dryRun: true })).toEqual([]);
+    await rm(clone, { recursive: true });
+    expect(await prune({ olderThanMs: 0, dryRun: true })).toEqual(['vmware/0a']);
+    expect(await prune({ olderThanMs: 0 })).toEqual(['vmware/0a']);
   });
 });
