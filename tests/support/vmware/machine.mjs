@@ -24,6 +24,8 @@ mkdirSync(scratch, { recursive: true });
 const undo = [];
 function end(code) {
   for (const step of undo.reverse()) step();
+  // Last: until then it runs.
+  rmSync(join(scratch, 'running'), { force: true });
   process.exit(code);
 }
 /** What vmrun prints after "Error: ". */
@@ -73,7 +75,6 @@ qemu.stderr.on('data', (chunk) => {
 if (settings.has('kib.tools')) writeFileSync(join(scratch, 'tools'), settings.get('kib.tools'));
 undo.push(() => rmSync(join(scratch, 'tools'), { force: true }));
 qemu.on('spawn', () => writeFileSync(join(scratch, 'running'), JSON.stringify({ vmx, pid: qemu.pid, supervisor: process.pid })));
-undo.push(() => rmSync(join(scratch, 'running'), { force: true }));
 qemu.on('exit', (code) => {
   if (code !== 0 && code !== null) writeFileSync(join(scratch, 'error'), `QEMU: ${problems.trim()}`);
   end(0);

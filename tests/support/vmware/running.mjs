@@ -2,17 +2,25 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Each with its .vmx, the processes of QEMU and of its supervisor, and its folder in `state`. */
+/** Each with its .vmx, the processes of QEMU and of its supervisor, and its folder in `state`. It runs until the supervisor has tidied up, too. */
 export function runningMachines(state) {
   return readdirSync(state, { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
     .flatMap(({ name }) => {
       try {
         const machine = JSON.parse(readFileSync(join(state, name, 'running'), 'utf8'));
-        process.kill(machine.pid, 0);
-        return [{ ...machine, folder: join(state, name) }];
+        return isAlive(machine.pid) || isAlive(machine.supervisor) ? [{ ...machine, folder: join(state, name) }] : [];
       } catch {
         return [];
       }
     });
+}
+
+export function isAlive(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -5,7 +5,7 @@ import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { withQmp } from './qmp.mjs';
-import { runningMachines } from './running.mjs';
+import { isAlive, runningMachines } from './running.mjs';
 import { cloneMachine, dropSnapshot, snapshotsOf, takeSnapshot } from './snapshots.mjs';
 
 const state = process.env.KIB_VMRUN_STATE;
@@ -68,15 +68,20 @@ async function start(vmx, mode = 'gui') {
   });
   child.unref();
   for (let waited = 0; waited < 20_000; waited += 50) {
-    if (find(vmx) !== undefined) {
+    if (isUp(vmx)) {
       // A machine that QEMU refuses is gone again at once.
       await sleep(300);
-      if (find(vmx) !== undefined) return;
+      if (isUp(vmx)) return;
     }
     if (ended) fail(lastError() ?? 'The operation was canceled');
     await sleep(50);
   }
   fail('The operation timed out');
+}
+
+function isUp(vmx) {
+  const machine = find(vmx);
+  return machine !== undefined && isAlive(machine.pid);
 }
 
 function lastError() {
