@@ -8,12 +8,12 @@ import {
   isKibError,
   KibError,
   type MachineSpec,
-  systemCode,
   throwIfAborted,
   withScope,
 } from '../../src/core/index.ts';
 import { ifUnlocked, withFileLock } from '../../src/io/file-lock.ts';
 import { fileStamp } from '../../src/io/file-stamp.ts';
+import { ifThere } from '../../src/io/if-there.ts';
 import { ownPath } from '../../src/io/own-path.ts';
 import { CommandError } from '../../src/io/process.ts';
 import { compare, type DiskFile } from '../../src/io/qemu-img.ts';
@@ -108,7 +108,7 @@ async function isWhole(folder: string, base: DiskFile, { signal, span }: Context
   const path = join(folder, DISK);
   const stamp = await fileStamp(path);
   if (stamp === undefined) return false;
-  if (stamp === (await readStamp(folder))) return true;
+  if (stamp === (await ifThere(readFile(join(folder, STAMP), 'utf8')))) return true;
   span.note('checking the kept machine');
   try {
     const { identical } = await compare(base, { path, format: 'vmdk' }, signal);
@@ -188,21 +188,7 @@ async function removeOldest(dir: string, { signal, span }: Context): Promise<voi
 }
 
 async function usedAt(folder: string): Promise<number> {
-  try {
-    return (await stat(join(folder, STAMP))).mtimeMs;
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return 0;
-    throw error;
-  }
-}
-
-async function readStamp(folder: string): Promise<string | undefined> {
-  try {
-    return await readFile(join(folder, STAMP), 'utf8');
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined;
-    throw error;
-  }
+  return (await ifThere(stat(join(folder, STAMP))))?.mtimeMs ?? 0;
 }
 
 async function emptyFolder(folder: string): Promise<void> {

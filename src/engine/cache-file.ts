@@ -1,8 +1,9 @@
 import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { z } from 'zod';
-import { type Context, systemCode } from '../core/index.ts';
+import type { Context } from '../core/index.ts';
 import { diskError } from '../io/http-error.ts';
+import { ifThere } from '../io/if-there.ts';
 import { withTemporaryFile } from '../io/temporary-file.ts';
 
 /** A path in the folder that builds share. */
@@ -12,10 +13,7 @@ export function cachePath({ dirs }: Pick<Context, 'dirs'>, ...parts: readonly st
 
 /** The value in a JSON file; undefined when there is none that fits the schema, as one that another version wrote. */
 export async function readCacheFile<T>(path: string, schema: z.ZodType<T>): Promise<T | undefined> {
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    if (systemCode(error) === 'ENOENT') return undefined;
-    throw error;
-  });
+  const text = await ifThere(readFile(path, 'utf8'));
   if (text === undefined) return undefined;
   try {
     return schema.parse(JSON.parse(text));

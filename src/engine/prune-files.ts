@@ -1,7 +1,8 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { type Clock, systemCode } from '../core/index.ts';
+import type { Clock } from '../core/index.ts';
 import { ifUnlocked, isFileLocked } from '../io/file-lock.ts';
+import { ifThere } from '../io/if-there.ts';
 import { basesInUse } from './layers/bases-in-use.ts';
 
 export interface PruneFilesOptions {
@@ -96,21 +97,12 @@ async function entries(cacheDir: string, folder: string): Promise<readonly Item[
 }
 
 async function filesBelow(path: string): Promise<readonly { readonly bytes: number; readonly modifiedMs: number }[]> {
-  const found = await ifThere(() => stat(path));
+  const found = await ifThere(stat(path));
   if (found === undefined) return [];
   if (!found.isDirectory()) return [{ bytes: found.blocks * 512, modifiedMs: found.mtimeMs }];
   return (await Promise.all((await names(path)).map((name) => filesBelow(join(path, name))))).flat();
 }
 
 async function names(path: string): Promise<readonly string[]> {
-  return (await ifThere(() => readdir(path))) ?? [];
-}
-
-async function ifThere<T>(read: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await read();
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined;
-    throw error;
-  }
+  return (await ifThere(readdir(path))) ?? [];
 }

@@ -2,6 +2,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, type ConsoleReader, systemCode } from '../core/index.ts';
 import { ConsoleText } from './console-text.ts';
+import { ifThere } from './if-there.ts';
 
 const POLL_MS = 100;
 /** An unfinished line that stands still this long may be a prompt. */
@@ -66,7 +67,7 @@ class Follower {
   }
 
   async read(): Promise<{ readonly bytes: number; readonly lines: readonly string[] }> {
-    this.#file ??= await openIfThere(this.#path);
+    this.#file ??= await ifThere(open(this.#path, 'r'));
     if (this.#file === undefined) return { bytes: 0, lines: [] };
     const { bytesRead } = await this.#file.read(this.#buffer, 0, this.#buffer.length, null);
     return { bytes: bytesRead, lines: this.text.push(this.#buffer.subarray(0, bytesRead)) };
@@ -78,7 +79,7 @@ class Follower {
 }
 
 async function lastLines(path: string, count: number): Promise<readonly string[]> {
-  const file = await openIfThere(path);
+  const file = await ifThere(open(path, 'r'));
   if (file === undefined) return [];
   try {
     const { size } = await file.stat();
@@ -89,15 +90,6 @@ async function lastLines(path: string, count: number): Promise<readonly string[]
     return lines.slice(Math.max(0, lines.length - count));
   } finally {
     await file.close();
-  }
-}
-
-async function openIfThere(path: string): Promise<FileHandle | undefined> {
-  try {
-    return await open(path, 'r');
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined;
-    throw error;
   }
 }
 

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { type Context, systemCode } from '../core/index.ts';
+import type { Context } from '../core/index.ts';
+import { ifThere } from './if-there.ts';
 import { ownPath } from './own-path.ts';
 
 /**
@@ -18,20 +19,11 @@ export async function claimUse(path: string, folder: string, owners: Pick<Contex
 export async function isUsed(path: string): Promise<boolean> {
   const dir = dirname(path);
   const claims = (await readdir(dir)).filter((name) => name.startsWith(basename(usePrefix(path))));
-  const users = claims.map((name) => ifThere(() => readFile(join(dir, name), 'utf8')));
-  const folders = await Promise.all(users.map(async (user) => ifThere(async () => stat((await user) ?? ''))));
+  const users = await Promise.all(claims.map((name) => ifThere(readFile(join(dir, name), 'utf8'))));
+  const folders = await Promise.all(users.map((user) => ifThere(stat(user ?? ''))));
   return folders.some((folder) => folder !== undefined);
 }
 
 function usePrefix(path: string): string {
   return `${path}.use-`;
-}
-
-async function ifThere<T>(look: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await look();
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined;
-    throw error;
-  }
 }

@@ -1,9 +1,7 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { libvirt } from '../../drivers/libvirt/driver.ts';
-import type { LaunchRequest } from '../../src/core/index.ts';
 import { generateKeyPair } from '../../src/transport/keys.ts';
 import { filesBelow } from '../support/leftovers.ts';
 import { onLibvirtRig } from '../support/libvirt/on-rig.ts';
@@ -12,14 +10,6 @@ import { tinyGuestRequest } from '../support/tiny-guest.ts';
 
 await onLibvirtRig((rig) => {
   describe('a launch on libvirt', () => {
-    let dir: string;
-    let request: LaunchRequest;
-    beforeEach(async () => {
-      dir = await mkdtemp(join(tmpdir(), 'kib-libvirt-'));
-      request = await tinyGuestRequest(join(dir, 'guest.img'));
-    });
-    afterEach(() => rm(dir, { recursive: true, force: true }));
-
     const stranger = generateKeyPair('stranger');
     const failures = [
       [{ keyFile: 'stranger' }, {}, 'KIB_HOST_AUTH', 'refused the login of root'],
@@ -44,6 +34,8 @@ await onLibvirtRig((rig) => {
 
     it.for(failures)('fails with %o %o as %s: %s', async ([given, change, code, message]) => {
       await using context = await testContext();
+      const dir = context.root;
+      const request = await tinyGuestRequest(join(dir, 'guest.img'));
       await writeFile(join(dir, 'stranger'), stranger.privateKey);
       await writeFile(join(dir, 'large.img'), Buffer.alloc(4 * 1024 * 1024, context.buildId));
       const keyFile = 'keyFile' in given && given.keyFile === 'stranger' ? { keyFile: join(dir, 'stranger') } : {};

@@ -29,9 +29,8 @@ const WITHOUT = [
 const missing = DEB_TOOLS.filter((name) => !existsSync(join('/usr/bin', name)));
 if (missing.length > 0) console.warn(`SKIPPED: tests of package repositories need ${missing.join(', ')}`);
 
-/** Leaves 32 MiB of the guest's root file system to root, or to everybody: apt fetches as a user of its own. */
-const fill = (whose: 'root' | 'everybody') =>
-  `fallocate -l "$(($(stat -f -c '${whose === 'root' ? '%f' : '%a'} * %S' /) - ${32 * MiB}))" /fill; sync`;
+/** Leaves 32 MiB of the guest's root file system, and what root alone may have as well: apt fetches as a user of its own. */
+const FILL = `fallocate -l "$(($(stat -f -c '%a * %S' /) - ${32 * MiB}))" /fill; sync`;
 
 /** Every failure here has a deadline of its own well below this, emulation included. */
 const FAILURE_MS = 240_000;
@@ -142,8 +141,8 @@ describe.skipIf(isLeftOut('failing builds of a real guest'))('a build in a real 
   it('says so when an action fills the disk', async () => {
     const { status, error } = await build({
       provision: `
-  - shell: ${fill('root')}
-  - { name: write more, shell: head -c 64M /dev/zero >/etc/more }
+  - shell: ${FILL}
+  - { name: write more, shell: head -c 512M /dev/zero >/etc/more }
 `,
     });
     expect({ status, error }).toMatchObject({
@@ -200,7 +199,7 @@ describe.skipIf(isLeftOut('failing builds of a real guest'))('a build in a real 
       [signer, stranger] = [await makeSigner(), await makeSigner()];
       const own = [
         { name: 'tool', version: '1.0' },
-        // More than what only root may write to as well.
+        // More than root has left.
         { name: 'bulky', version: '1.0', bytes: 512 * MiB },
       ];
       for (const folder of ['own', 'late']) await makeDebRepository(join(scratch, 'debs', folder), own, signer);
@@ -260,7 +259,7 @@ describe.skipIf(isLeftOut('failing builds of a real guest'))('a build in a real 
     });
 
     it('names a full disk', async () => {
-      const run = await install(['bulky'], { before: fill('everybody') });
+      const run = await install(['bulky'], { before: FILL });
       expect(run, told(run)).toMatchObject(failure('packages', 'KIB_GUEST_DISK_FULL', /the guest’s disk is full/));
     });
 

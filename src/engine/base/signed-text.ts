@@ -1,19 +1,11 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import {
-  type Context,
-  errorMessage,
-  isKibError,
-  KibError,
-  maskUrl,
-  type Signature,
-  sha256,
-  systemCode,
-} from '../../core/index.ts';
+import { type Context, errorMessage, isKibError, KibError, maskUrl, type Signature, sha256 } from '../../core/index.ts';
 import { HASTE, withinHaste } from '../../io/haste.ts';
 import { HttpClient, type RequestOptions } from '../../io/http.ts';
 import { diskError, isGone, isNetworkFailure } from '../../io/http-error.ts';
+import { ifThere } from '../../io/if-there.ts';
 import { verifyClearsigned, verifyDetached } from '../../io/openpgp.ts';
 import { withTemporaryFile } from '../../io/temporary-file.ts';
 import { MAX_CHECKSUM_BYTES } from '../requirements.ts';
@@ -118,10 +110,7 @@ async function keep(url: string, { document, signature }: SignedDocument, contex
 }
 
 async function findKept(url: string, context: Context): Promise<(SignedDocument & { readonly fetched: number }) | undefined> {
-  const text = await readFile(keptPath(url, context), 'utf8').catch((error: unknown) => {
-    if (systemCode(error) === 'ENOENT') return undefined;
-    throw error;
-  });
+  const text = await ifThere(readFile(keptPath(url, context), 'utf8'));
   if (text === undefined) return undefined;
   try {
     const { fetched, document, signature } = keptSchema.parse(JSON.parse(text));

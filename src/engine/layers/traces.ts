@@ -1,6 +1,7 @@
 import { mkdir, open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Clock, systemCode } from '../../core/index.ts';
+import type { Clock } from '../../core/index.ts';
+import { ifThere } from '../../io/if-there.ts';
 import { markUsed } from '../../io/use-mark.ts';
 import { layersDir } from './layout.ts';
 import { listFolder } from './read-file.ts';
@@ -18,12 +19,7 @@ export async function traceRemoval(cacheDir: string, key: string, clock: Clock):
 
 /** When the layer was removed to make room, in milliseconds since the epoch; undefined when it was not, or long ago. */
 export async function removedMs(cacheDir: string, key: string): Promise<number | undefined> {
-  try {
-    return (await stat(join(tracesDir(cacheDir), key))).mtimeMs;
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return undefined;
-    throw error;
-  }
+  return (await ifThere(stat(join(tracesDir(cacheDir), key))))?.mtimeMs;
 }
 
 export async function forgetOldTraces(cacheDir: string, clock: Clock): Promise<void> {
