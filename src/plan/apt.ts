@@ -1,6 +1,6 @@
 import { lines, type PackageRepository, type PackageRequest, type PrimitiveAction, raw, type Sh, sh } from '../core/index.ts';
+import { withHelpers } from './apt-helpers.ts';
 import { changeAptSources, restoreAptSources } from './apt-sources.ts';
-import { withUnitsAtTheEnd } from './apt-units.ts';
 import type { PackageManagerSeam } from './package-manager.ts';
 import { installTitle } from './package-titles.ts';
 import { listAptVersions, orListVersions } from './package-versions.ts';
@@ -44,7 +44,7 @@ export const apt: PackageManagerSeam = {
             ${APT_GET} -o APT::Update::Error-Mode=any update
           fi
         `,
-        withUnitsAtTheEnd(aptGet('install', packages), []),
+        withHelpers(aptGet('install', packages), []),
       ]),
       timeoutMs: INSTALL_TIMEOUT_MS,
       attempts: NETWORK_ATTEMPTS,
@@ -70,14 +70,14 @@ function change(packages: readonly PackageRequest[], settledLater: readonly stri
   return {
     kind: 'exec',
     title: upgrade ? upgradeTitle : installTitle(names),
-    script: lines([ENVIRONMENT, withUnitsAtTheEnd(orListVersions(command, packages, listAptVersions), settledLater)]),
+    script: lines([ENVIRONMENT, withHelpers(orListVersions(command, packages, listAptVersions), settledLater)]),
     timeoutMs: INSTALL_TIMEOUT_MS,
     attempts: NETWORK_ATTEMPTS,
     packages: true,
   };
 }
 
-/** See withUnitsAtTheEnd for the search path. */
+/** See withHelpers for the search path. */
 function aptGet(command: 'install' | 'dist-upgrade', packages: readonly string[]): Sh {
   return sh`${APT_GET} -o DPkg::Path="$dpkg_path" --no-install-recommends ${command} ${packages}`;
 }

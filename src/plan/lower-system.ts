@@ -5,14 +5,24 @@ type Helper<K extends HelperAction['kind']> = Extract<HelperAction, { kind: K }>
 
 const SERVICE_TIMEOUT_MS = 300_000;
 
-/** Enabling and disabling make systemd read its units again, so a unit put right before is known. */
+/**
+ * systemd reads all its units again before one of them starts, since there may be a new file of it, and not after links in /etc alone: it sees those when it
+ * next does, at the latest when the image boots. One that is enabled is left alone, since enabling asks update-rc.d(8) first, which takes longer than all else.
+ */
 export function lowerService({ unit, enabled, state }: Helper<'service'>): PrimitiveAction {
   const enable = enabled ? 'enable' : 'disable';
   const verb = state === undefined ? undefined : ({ started: 'start', stopped: 'stop', restarted: 'restart' } as const)[state];
+  const links = enabled
+    ? sh`if [ "$(systemctl is-enabled ${unit} 2>/dev/null)" != enabled ]; then systemctl --no-reload enable ${unit}; fi`
+    : sh`systemctl --no-reload disable ${unit}`;
   return {
     kind: 'exec',
     title: `${enable}${verb === undefined ? '' : ` and ${verb}`} ${unit}`,
-    script: lines([sh`systemctl ${enable} ${unit}`, ...(verb === undefined ? [] : [sh`systemctl ${verb} ${unit}`])]),
+    script: lines([
+      links,
+      ...(verb === 'start' || verb === 'restart' ? [sh`systemctl daemon-reload`] : []),
+      ...(verb === undefined ? [] : [sh`systemctl ${verb} ${unit}`]),
+    ]),
     timeoutMs: SERVICE_TIMEOUT_MS,
   };
 }

@@ -19,6 +19,9 @@ function textOf(action: Action, os = debian): string {
     .join('\n');
 }
 
+const ENABLE =
+  'if [ "$(systemctl is-enabled a.service 2>/dev/null)" != enabled ]; then systemctl --no-reload enable a.service; fi';
+
 describe('lower', () => {
   it('gives primitives back as they are', () => {
     const action: PrimitiveAction = { kind: 'reboot', title: 'reboot', timeoutMs: 1 };
@@ -62,10 +65,13 @@ describe('lower', () => {
   });
 
   it.each([
-    [{ enabled: true }, 'systemctl enable a.service'],
-    [{ enabled: true, state: 'started' }, 'systemctl enable a.service\nsystemctl start a.service'],
-    [{ enabled: true, state: 'stopped' }, 'systemctl enable a.service\nsystemctl stop a.service'],
-    [{ enabled: false, state: 'restarted' }, 'systemctl disable a.service\nsystemctl restart a.service'],
+    [{ enabled: true }, ENABLE],
+    [{ enabled: true, state: 'started' }, `${ENABLE}\nsystemctl daemon-reload\nsystemctl start a.service`],
+    [{ enabled: true, state: 'stopped' }, `${ENABLE}\nsystemctl stop a.service`],
+    [
+      { enabled: false, state: 'restarted' },
+      'systemctl --no-reload disable a.service\nsystemctl daemon-reload\nsystemctl restart a.service',
+    ],
   ] as const)('service %j', (wish, script) => {
     expect(textOf({ kind: 'service', unit: 'a.service', ...wish })).toBe(script);
   });
