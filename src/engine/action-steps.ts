@@ -22,6 +22,8 @@ export function downloadUrl(action: ScriptAction): string | undefined {
 export interface StepOptions {
   /** Where in the guest the (verified) upload of a URL lies. */
   readonly staged: ReadonlyMap<string, string>;
+  /** Content of the URLs whose files were not uploaded, since they are small. */
+  readonly small?: ReadonlyMap<string, Uint8Array>;
   /** Timeouts are multiplied by it. */
   readonly slowness: number;
   /** Leads the package manager to a cache, in the first attempt: a later one must not fail for the same reason. */
@@ -31,7 +33,7 @@ export interface StepOptions {
 }
 
 /** The script step of an action. */
-export function actionStep(action: ScriptAction, { staged, slowness, packageWrapper, secrets }: StepOptions): ScriptStep {
+export function actionStep(action: ScriptAction, { staged, small, slowness, packageWrapper, secrets }: StepOptions): ScriptStep {
   const common = { pauseMs: RETRY_PAUSE_MS, stderr: 'merge' } as const;
   if (action.kind === 'exec') {
     const first = action.packages === true && packageWrapper !== undefined ? { first: packageWrapper } : {};
@@ -47,11 +49,11 @@ export function actionStep(action: ScriptAction, { staged, slowness, packageWrap
     };
   }
   const timeoutMs = PUT_TIMEOUT_MS * slowness;
-  if (action.content.kind === 'text') {
-    return { ...common, script: installFile(action, sh`"\${0%.sh}.data"`), data: action.content.text, timeoutMs, attempts: 1 };
-  }
-  const path = staged.get(action.content.url);
-  if (path === undefined) throw new KibError('KIB_TRANSFER', `${action.id} puts ${action.content.url}, which was not uploaded`);
+  const data = action.content.kind === 'text' ? action.content.text : small?.get(action.content.url);
+  if (data !== undefined) return { ...common, script: installFile(action, sh`"\${0%.sh}.data"`), data, timeoutMs, attempts: 1 };
+  const url = downloadUrl(action) ?? '';
+  const path = staged.get(url);
+  if (path === undefined) throw new KibError('KIB_TRANSFER', `${action.id} puts ${url}, which was not uploaded`);
   return { ...common, script: installFile(action, sh`${path}`), timeoutMs, attempts: 1 };
 }
 

@@ -1,7 +1,9 @@
+import { readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import {
   type Context,
   isKibError,
+  KiB,
   KibError,
   type PlannedAction,
   type RunningMachine,
@@ -46,6 +48,8 @@ export interface ExecuteOptions {
 
 /** How much of a failed action's output its error carries. */
 const TAIL_LINES = 40;
+/** An upload and its removal are round trips of their own. */
+const SMALL_FILE_BYTES = 32 * KiB;
 
 /**
  * Runs the actions in order; consecutive exec and put actions share one script and one round trip. Throws KIB_ACTION_FAILED,
@@ -103,12 +107,13 @@ async function succeeds(guest: Guest, script: Sh, signal: AbortSignal): Promise<
 async function runScriptActions(guest: Guest, actions: readonly ScriptAction[], options: ExecuteOptions): Promise<void> {
   const { context } = options;
   const staged = new Map<string, string>();
+  const small = new Map<string, Uint8Array>();
   try {
-    for (const action of actions) await stageDownload(guest, action, staged, options);
+    for (const action of actions) await stageDownload(guest, action, { staged, small }, options);
     const installs = actions.some((action) => action.kind === 'exec' && action.packages === true);
     const packageWrapper = installs ? await options.packageCache?.wrapper(context.signal) : undefined;
     const steps = actions.map((action) =>
-      actionStep(action, { staged, slowness: guest.slowness, packageWrapper, secrets: options.secrets }),
+      actionStep(action, { staged, small, slowness: guest.slowness, packageWrapper, secrets: options.secrets }),
     );
     const secrets = options.secrets?.all ?? [];
     const events = guest.script(steps, { onFailure: 'stop', signal: context.signal });
@@ -142,16 +147,21 @@ async function awaitDone(events: AsyncGenerator<ScriptEvent, void, void>): Promi
   }
 }
 
+/** Uploads the file that the action puts, or reads it when it is small enough to travel with the script. */
 async function stageDownload(
   guest: Guest,
   action: ScriptAction,
-  staged: Map<string, string>,
+  { staged, small }: { readonly staged: Map<string, string>; readonly small: Map<string, Uint8Array> },
   { files, context }: ExecuteOptions,
 ): Promise<void> {
   const url = downloadUrl(action);
-  if (url === undefined || staged.has(url)) return;
+  if (url === undefined || staged.has(url) || small.has(url)) return;
   const path = files.get(url);
   if (path === undefined) throw new KibError('KIB_TRANSFER', `${action.id} needs ${url}, which was not downloaded`);
+  if ((await stat(path)).size <= SMALL_FILE_BYTES) {
+    small.set(url, await readFile(path));
+    return;
+  }
   await context.span.run('fetch', `upload ${basename(new URL(url).pathname)}`, async (span) => {
     const onProgress = (done: number, total: number) => span.progress(done, total, 'bytes');
     staged.set(url, await guest.stage(path, { signal: context.signal, onProgress }));

@@ -6,7 +6,7 @@ export interface ScriptStep {
   /** Runs instead of the script in the first attempt; it finds that one beside itself, at `"\${0%.first.sh}.sh"`. */
   readonly first?: Sh;
   /** Bytes for the script, which finds them in the file `"${0%.sh}.data"`. */
-  readonly data?: string;
+  readonly data?: string | Uint8Array;
   /** Shell text that exports variables for this step alone; its secrets are in no argument and on no disk. */
   readonly environment?: Sh;
   /** Per attempt. */
@@ -63,8 +63,9 @@ export function composeScript(steps: readonly ScriptStep[], options: ComposeOpti
  * A heredoc of base64 takes any bytes, and no secret stands in a process's arguments. Where the shell is bash it may write one to a file first (older
  * than 5.1: always), hence TMPDIR.
  */
-function stage(name: string, text: string): Sh {
-  const encoded = Buffer.from(text).toString('base64');
+function stage(name: string, content: string | Uint8Array): Sh {
+  const bytes = typeof content === 'string' ? Buffer.from(content) : content;
+  const encoded = Buffer.from(bytes).toString('base64');
   const wrapped = encoded.replace(new RegExp(`.{${WIDTH}}(?!$)`, 'g'), '$&\n');
   return lines([sh`base64 -d >"$kib_dir"/${name} <<'__' || exit 74`, raw(encoded === '' ? '__' : `${wrapped}\n__`)]);
 }

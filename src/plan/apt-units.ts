@@ -20,7 +20,7 @@ export const settleUnits = sh`
   done
 `;
 
-/** One Perl for all units, or one for each when something is wrong with one. Enabling twice is enabling once. It must not find these helpers itself. */
+/** One Perl for all units, or one for each when something is wrong with one: enabling twice is enabling once. It must not find these helpers itself. */
 const enableAll = sh`
   cat >"$helpers/enable-all" <<'__'
   #!/bin/sh
@@ -36,7 +36,7 @@ const enableAll = sh`
   __
 `;
 
-/** What acts on units, or asks which are enabled, has them enabled first, and read where that is due. */
+/** What acts on units, or asks whether they are enabled, finds them enabled, and read where that is due. */
 const systemctl = sh`
   cat >"$helpers/systemctl" <<'__'
   #!/bin/sh
@@ -75,7 +75,7 @@ const invoke = (settledLater: readonly string[]): Sh => sh`
 /**
  * The calls that dh_installsystemd(1) writes for a unit. "unmask" does nothing for one that is not masked, "was-enabled" is true when no link that an earlier
  * "enable" recorded is missing, "debian-installed" when there is such a record, and "enable" or "update-state" can wait. All else is for the real
- * program, after what waits.
+ * program, after what waits: a unit has others enabled with it (Also=, systemd.unit(5)).
  */
 const helper = sh`
   cat >"$helpers/deb-systemd-helper" <<'__'
@@ -85,7 +85,15 @@ const helper = sh`
   records=/var/lib/systemd/deb-systemd-helper-enabled
   action=
   units=
-  waits() { cat "$folder/enable.$kind" "$folder/update-state.$kind" 2>/dev/null | grep -Fqx -e "$unit"; }
+  waits() {
+    for list in "$folder/enable.$kind" "$folder/update-state.$kind"; do
+      if [ ! -e "$list" ]; then continue; fi
+      while read -r other; do
+        if [ "$other" = "$1" ]; then return 0; fi
+      done <"$list"
+    done
+    return 1
+  }
   for word do
     case $action,$word in
       ,--user) kind=user records=/var/lib/systemd/deb-systemd-user-helper-enabled ;;
@@ -103,15 +111,16 @@ const helper = sh`
       unmask)
         if [ -e "/etc/systemd/$kind/$unit" ]; then answer=; fi ;;
       was-enabled)
+        if waits "$unit"; then answer=; break; fi
         if [ ! -e "$record" ]; then continue; fi
         while read -r link; do
           if [ ! -L "$link" ]; then answer=; fi
         done <"$record" ;;
       debian-installed)
-        if [ -e "$record" ]; then answer=0; break; fi
-        if waits; then answer=; break; fi ;;
+        if waits "$unit"; then answer=; break; fi
+        if [ -e "$record" ]; then answer=0; break; fi ;;
       enable | update-state)
-        if waits; then "$folder/enable-all"; fi
+        if waits "$unit"; then "$folder/enable-all"; fi
         printf '%s\n' "$unit" >>"$folder/$action.$kind" ;;
       *) answer= ;;
     esac

@@ -113,7 +113,7 @@ it.runIf(hasReal)(
     const property = fc.property(fc.array(call, { minLength: 1, maxLength: 10 }), (calls) => {
       expect(play(calls, true)).toEqual(play(calls, false));
     });
-    fc.assert(property, { numRuns: 30 });
+    fc.assert(property, { numRuns: 40 });
   },
   120_000,
 );

@@ -30,10 +30,9 @@ export function aptWrapper(origin: string): Sh {
       [ -x "$methods$1" ] || return 0
       printf '#!/bin/sh\n%s -f %s/out | %s | %s -f %s/in\n' "$filter" "$via" "$methods$1" "$filter" "$via" | write "$1" &&
         chmod 0700 "$via/$1" &&
-        "$via/$1" </dev/null | grep -q '^100 ' &&
         printf 'Dir::Bin::Methods::%s "%s/%s";\nAcquire::%s::Proxy::127.0.0.1 "DIRECT";\n' "$1" "$via" "$1" "$1" >>"$via/apt.conf"
     }
-    if mkdir -m 0700 "$via" && write out <<'OUT' && write in <<'IN' && redirect http && redirect https; then
+    if mkdir -m 0700 "$via" && write out <<'OUT' && write in <<'IN' && redirect http && redirect https && "$via/http" </dev/null | grep -q '^100 '; then
     ${raw(OUT(origin).join('\n'))}
     OUT
     ${raw(IN(origin))}

@@ -178,9 +178,20 @@ describe('executeActions', () => {
     expect(stagedFiles().filter((path) => existsSync(path))).toEqual([]);
   });
 
+  it('sends a small file along with the script, byte by byte the same', async () => {
+    const bytes = Buffer.from(Array.from({ length: 32_768 }, (_, index) => (index * 7) % 256));
+    await writeFile(file('local'), bytes);
+    const content = { kind: 'download', url: 'https://example.org/small' } as const;
+    const put = (path: string) => plan({ kind: 'put', title: 'x', content, path: file(path), mode: '0600', owner: 'root:root' });
+    await execute([put('one'), put('two')], new Map([[content.url, file('local')]]));
+    expect(Buffer.compare(await readFile(file('one')), bytes)).toBe(0);
+    expect(Buffer.compare(await readFile(file('two')), bytes)).toBe(0);
+    expect(stagedFiles()).toEqual([]);
+  });
+
   it('installs no download that arrived differently', async () => {
     await restart({ corruptWrites: true });
-    await writeFile(file('local'), 'payload');
+    await writeFile(file('local'), Buffer.alloc(100_000, 'payload'));
     const content = { kind: 'download', url: 'https://example.org/x' } as const;
     const action = plan({ kind: 'put', title: 'x', content, path: file('x'), mode: '0644', owner: 'root:root' });
     const error = await failure(execute([action], new Map([[content.url, file('local')]])));

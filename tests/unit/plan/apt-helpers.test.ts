@@ -139,12 +139,12 @@ describe('units of a transaction', () => {
   it('are unmasked, disabled and purged by the real program, after what waits', () => {
     symlinkSync('/dev/null', join(folder, '/etc/systemd/system/m.service'));
     const { asked } = play(
-      "deb-systemd-helper enable a.service\ndeb-systemd-helper unmask 'm.service'\ndeb-systemd-helper purge b.service\ndeb-systemd-helper --purge x",
+      'deb-systemd-helper enable a.service\ndeb-systemd-helper unmask m.service\ndeb-systemd-helper purge a.service\ndeb-systemd-helper --purge x',
     );
     expect(asked).toEqual([
       'deb-systemd-helper --system enable a.service',
       'deb-systemd-helper unmask m.service',
-      'deb-systemd-helper purge b.service',
+      'deb-systemd-helper purge a.service',
       'deb-systemd-helper --purge x',
     ]);
   });
