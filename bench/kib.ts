@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync, rmSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { measure } from './measure.ts';
@@ -118,9 +119,12 @@ function kibEnvironment(bench: Bench, home: string): Readonly<Record<string, str
   return { XDG_CACHE_HOME: join(bench.work, 'homes', home, 'cache'), XDG_STATE_HOME: join(bench.work, 'homes', home, 'state') };
 }
 
-/** Forgets the layers and everything else of a home. */
-export function forgetHome(bench: Bench, home: string): void {
+/** A home without layers and packages that knows its base, as after an earlier build of it: the digest is what kib-native keeps of a local file. */
+export function coldHome(bench: Bench, home: string, image: string): void {
   rmSync(join(bench.work, 'homes', home), { recursive: true, force: true });
+  const [node = '', script = ''] = bench.program;
+  const env = { ...process.env, ...kibEnvironment(bench, home) };
+  execFileSync(node, [script, 'cache', 'why', ...imageArguments(bench, [image])], { env, stdio: 'ignore' });
 }
 
 function parse(line: string): Event | undefined {

@@ -1,6 +1,6 @@
 import { sameEndState } from '../compare.ts';
 import { buildByHand, FLOOR } from '../floor.ts';
-import { buildWithKib, forgetHome, KIB } from '../kib.ts';
+import { buildWithKib, coldHome, KIB } from '../kib.ts';
 import { buildWithPacker, PEER, PEER_AS_SET } from '../packer.ts';
 import { type Outcome, ratios, type Sample, secondsOf, spread, type Verdict } from '../results.ts';
 import { alternate, keep, type Scenario } from '../scenario.ts';
@@ -32,7 +32,7 @@ async function run(bench: Bench, list: 'short' | 'whole', rounds: number, goal: 
   await alternate(rounds, [
     async () => {
       const home = `cold-${list}`;
-      forgetHome(bench, home);
+      coldHome(bench, home, list);
       const { sample, images } = await buildWithKib(bench, { label: home, images: [list], home, arguments: ['--cache', 'off'] });
       note(sample, images[0]);
     },
