@@ -49,11 +49,15 @@ export function actionStep(action: ScriptAction, { staged, small, slowness, pack
     };
   }
   const timeoutMs = PUT_TIMEOUT_MS * slowness;
-  const data = action.content.kind === 'text' ? action.content.text : small?.get(action.content.url);
-  if (data !== undefined) return { ...common, script: installFile(action, sh`"\${0%.sh}.data"`), data, timeoutMs, attempts: 1 };
-  const url = downloadUrl(action) ?? '';
-  const path = staged.get(url);
-  if (path === undefined) throw new KibError('KIB_TRANSFER', `${action.id} puts ${url}, which was not uploaded`);
+  const { content } = action;
+  const withData = (data: string | Uint8Array): ScriptStep => {
+    return { ...common, script: installFile(action, sh`"\${0%.sh}.data"`), data, timeoutMs, attempts: 1 };
+  };
+  if (content.kind === 'text') return withData(content.text);
+  const bytes = small?.get(content.url);
+  if (bytes !== undefined) return withData(bytes);
+  const path = staged.get(content.url);
+  if (path === undefined) throw new KibError('KIB_TRANSFER', `${action.id} puts ${content.url}, which was not uploaded`);
   return { ...common, script: installFile(action, sh`${path}`), timeoutMs, attempts: 1 };
 }
 

@@ -2,7 +2,7 @@ import { type Sh, sh } from '../core/index.ts';
 
 /**
  * A py3compile(1) in `"$helpers"` that compiles Python's byte code beside the transaction, which has one processor for itself otherwise. One at a time; each holds
- * a lock that `settleByteCode` waits for. The file descriptors of debconf and dpkg stay behind: whoever reads those would wait as well.
+ * a lock that `settleByteCode` waits for. Output and debconf's descriptor 3 are closed: who reads them would wait as well.
  */
 export const byteCodeHelper: Sh = sh`
   cat >"$helpers/py3compile" <<'__'

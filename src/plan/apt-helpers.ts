@@ -20,12 +20,18 @@ export function withHelpers(transaction: Sh, settledLater: readonly string[]): S
   ]);
 }
 
-/** In memory, and not in /run, where programs may not run everywhere. What an attempt noted that was ended is done by the next one. */
+/**
+ * In memory, and not in /run, where programs may not run everywhere. What an attempt noted that was ended is done by the next one, which finds it at this
+ * path; everybody may write beside it, so what is there must be root's own.
+ */
 const begin = sh`
   code=0
   dpkg_path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
   helpers=/dev/shm/kib-helpers
-  mkdir -p -m 0700 "$helpers"
+  if [ -L "$helpers" ] || [ ! -O "$helpers" ]; then
+    rm -rf "$helpers"
+    mkdir -m 0700 "$helpers"
+  fi
   : >>"$helpers/asked"
 `;
 

@@ -44,10 +44,10 @@ const systemctl = sh`
   case " $* " in
     *' --user '* | *' --global '*) ;;
     *' daemon-reload '*) : >"$folder/reload"; exit 0 ;;
-    *able* | *mask* | *preset*) "$folder/enable-all" ;;
     *'start '* | *' stop '* | *'reload '* | *' --now '*)
       "$folder/enable-all"
       if [ -e "$folder/reload" ]; then rm -f "$folder/reload"; /usr/bin/systemctl daemon-reload; fi ;;
+    *able* | *mask* | *preset*) "$folder/enable-all" ;;
   esac
   exec /usr/bin/systemctl "$@"
   __

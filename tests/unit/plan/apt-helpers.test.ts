@@ -1,5 +1,16 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -83,6 +94,11 @@ describe('units of a transaction', () => {
       'systemctl restart a.service',
       'deb-systemd-invoke stop b.service',
     ]);
+  });
+
+  it('are read before a start whatever their names are like', () => {
+    const { asked } = play('systemctl daemon-reload\nsystemctl restart unmasked-tables.service');
+    expect(asked).toEqual(['systemctl daemon-reload', 'systemctl restart unmasked-tables.service']);
   });
 
   it('of users are none of our business', () => {
@@ -171,6 +187,28 @@ describe('units of a transaction', () => {
       'deb-systemd-helper --user debian-installed asked.service',
       'asked',
     ]);
+  });
+});
+
+describe('the folder of the helpers', () => {
+  const theirs = () => {
+    const path = join(folder, 'theirs');
+    mkdirSync(path);
+    writeFileSync(join(path, 'asked'), 'start evil.service\n');
+    return path;
+  };
+  const played = () => play('deb-systemd-invoke start good.service').asked;
+
+  it('is made anew in the place of a link', () => {
+    symlinkSync(theirs(), join(folder, '/dev/shm/kib-helpers'));
+    expect(played()).toEqual(['deb-systemd-invoke start good.service']);
+    expect(readFileSync(join(folder, 'theirs/asked'), 'utf8')).toBe('start evil.service\n');
+  });
+
+  it.runIf(process.geteuid?.() === 0)('is made anew in the place of another user’s', () => {
+    renameSync(theirs(), join(folder, '/dev/shm/kib-helpers'));
+    chownSync(join(folder, '/dev/shm/kib-helpers'), 65_534, 65_534);
+    expect(played()).toEqual(['deb-systemd-invoke start good.service']);
   });
 });
 
