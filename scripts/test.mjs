@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { must, root, setUp } from './setup.mjs';
 
-// The rigs of drivers: libvirt's real daemon, which the tests start in namespaces of its own, and the shell of an ESXi host.
+// The rigs of drivers: libvirt's real daemon, which the tests start in namespaces of its own, the shell of an ESXi host, and a TPM for guests.
 const RIGS = [
   'libvirt-daemon',
   'libvirt-daemon-driver-qemu',
@@ -16,6 +16,7 @@ const RIGS = [
   'iproute2',
   'netcat-openbsd',
   'busybox-static',
+  'swtpm',
 ];
 // Foreign judges: isoinfo, gpg, sshd, mkfs.xfs, shellcheck, apt-ftparchive, dnf, Packer. Only Debian is set up; elsewhere the tests that need them say so.
 const JUDGES = [
