@@ -4,16 +4,19 @@ import { defineConfig } from 'vitest/config';
 // Examples name the package as its users do; here that is its sources.
 const alias = [{ find: /^kib-native$/, replacement: fileURLToPath(new URL('src/index.ts', import.meta.url)) }];
 
-const project = (name: string, timeoutMs: number, order = 0) => ({
+const ownFolder = fileURLToPath(new URL('tests/support/own-tmp.ts', import.meta.url));
+
+const project = (name: string, timeoutMs: number, { order = 0, atOnce = 1 } = {}) => ({
   resolve: { alias },
   test: {
     name,
     include: [`tests/${name}/**/*.test.ts`],
     testTimeout: timeoutMs,
     hookTimeout: timeoutMs,
-    // Emulated guests starve each other and everything else of CPU: suites that boot come one after the other, one file at a time.
+    // Emulated guests starve each other and everything else of CPU: suites that boot come one after the other, whole systems one at a time.
     sequence: { groupOrder: order },
-    ...(order > 0 ? { fileParallelism: false, pool: 'forks' as const } : {}),
+    ...(order > 0 ? { maxWorkers: atOnce, pool: 'forks' as const } : {}),
+    ...(atOnce > 1 ? { setupFiles: [ownFolder] } : {}),
   },
 });
 
@@ -23,9 +26,9 @@ export default defineConfig({
       project('unit', 30_000),
       project('golden', 10_000),
       project('architecture', 20_000),
-      project('integration', 300_000, 1),
-      project('contract', 600_000, 2),
-      project('e2e', 1_800_000, 3),
+      project('integration', 300_000, { order: 1, atOnce: 2 }),
+      project('contract', 600_000, { order: 2, atOnce: 2 }),
+      project('e2e', 1_800_000, { order: 3 }),
     ],
   },
 });

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { ConsoleReader } from '../../../src/core/index.ts';
 import { MachineLife, type PowerOff } from '../../../src/io/machine-life.ts';
 import { withMachineParts } from '../../../src/io/machine-parts.ts';
@@ -13,6 +13,7 @@ const CONSOLE: ConsoleReader = { path: '/console', lines: async function* () {},
 async function machine() {
   const clock = new FakeClock();
   const context = await testContext();
+  onTestFinished(() => context[Symbol.asyncDispose]());
   let state: string | undefined;
   let refusal: Error | undefined;
   const copies: number[] = [];
