@@ -70,7 +70,7 @@ export const BOOT_FAILURES: readonly BootFailure[] = [
     code: 'KIB_BOOT_PANIC',
     pattern: /Kernel panic - not syncing/,
     what: 'the kernel panicked',
-    hint: 'the console lines above the panic say why; an emulated guest of several CPUs may boot the next time (docs/drivers/qemu.md)',
+    hint: 'the console lines above the panic say why; in an emulated guest it may be the emulator’s fault: try again, or with cpus: 1',
     graceMs: 0,
   },
   {
