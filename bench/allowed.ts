@@ -30,6 +30,11 @@ export const ALLOWED: readonly Allowed[] = [
       'State of the containerd that ran during the build, without images and containers; whether the package started it before it was configured',
   },
   {
+    paths: [/^\/etc\/sudoers\.d$/],
+    reason:
+      'cloud-init closes the folder (0750) to others when it writes the login’s sudo rule; kib-native’s login needs none, and the base’s own mode stays',
+  },
+  {
     paths: [/^\/tmp\/.+$/],
     reason: 'Emptied at each boot (tmpfiles.d/tmp.conf)',
   },

@@ -1,5 +1,14 @@
 import { z } from 'zod';
-import { type Action, BUILD_USER, type Check, defineRecipe, type OsDefinition, type Sh, sh } from '../src/core/index.ts';
+import {
+  type Action,
+  BUILD_USER,
+  type Check,
+  defineRecipe,
+  type OsDefinition,
+  type Sh,
+  SSH_LOGIN,
+  sh,
+} from '../src/core/index.ts';
 
 const TRIM_TIMEOUT_MS = 600_000;
 const TIMEOUT_MS = 300_000;
@@ -166,7 +175,8 @@ const trimFileSystems = step(
 const removeLogin = step(
   'remove host keys and the login of the build',
   sh`
-    rm -f /etc/ssh/ssh_host_* /etc/sudoers.d/90-cloud-init-users
+    rm -f /etc/ssh/ssh_host_* /etc/sudoers.d/90-cloud-init-users ${SSH_LOGIN.dropIn}
+    rm -rf ${SSH_LOGIN.folder}
     if id -u ${BUILD_USER} >/dev/null 2>&1; then
       userdel --force --remove ${BUILD_USER} 2>&1 || [ ! -e ${`/home/${BUILD_USER}`} ]
     fi

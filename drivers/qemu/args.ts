@@ -24,7 +24,10 @@ export interface CommandLine {
 export interface MachineFiles {
   /** qcow2 overlay. */
   readonly disk: string;
+  /** Empty where the guest has credentials: its devices are the same then. */
   readonly seed: string;
+  /** One system credential each, as an SMBIOS string; QEMU reads them at its start. Default: none. */
+  readonly credentials?: readonly string[];
   /** Copy of the UEFI variable template. */
   readonly vars: string;
   readonly pidfile: string;
@@ -55,6 +58,7 @@ export function qemuArgv(line: CommandLine): readonly string[] {
     tpm(line),
     display(line),
     generationId(line),
+    credentials(line),
     line.options.args,
     line.isIncoming === true ? ['-incoming', 'defer'] : [],
   ].flat();
@@ -138,6 +142,11 @@ function display({ machine, options }: CommandLine): readonly string[] {
 // Tells a guest that was continued from saved memory so, by being another each time: Linux then reseeds its random numbers (ACPI vmgenid).
 function generationId({ machine }: CommandLine): readonly string[] {
   return machine.arch === 'amd64' ? ['-device', 'vmgenid,guid=auto'] : [];
+}
+
+// A file, since process lists show command lines.
+function credentials({ files }: CommandLine): readonly string[] {
+  return (files.credentials ?? []).flatMap((path) => ['-smbios', properties('type=11', `path=${escape(path)}`)]);
 }
 
 function properties(...parts: readonly string[]): string {

@@ -24,6 +24,8 @@ export const qemu = defineDriver<QemuOptions>({
   doctor,
   validate: (machine, { cpuModel }) => levelIssues(cpuModel, machine),
   preview,
+  // What was seen to work: the firmware of arm64 boards has tables of its own.
+  takesCredentials: ({ arch }, { seed }) => arch === 'amd64' && seed === 'auto',
   launch,
   layers: { memory: { fingerprint, resume } },
   reap: (resource) => reapProcess(resource),

@@ -29,7 +29,7 @@ export interface Launched {
   readonly disk: string;
   /** Knows the disk it writes to now. */
   readonly freezer: QemuFreezer | undefined;
-  /** Files that must not outlast sealing: the seed, UEFI variables, TPM state. */
+  /** Files that must not outlast sealing: the seed or credentials, UEFI variables, TPM state. */
   readonly secrets: readonly string[];
   readonly context: Context;
 }

@@ -21,6 +21,12 @@ export const qemuOptionsSchema = z.strictObject({
     .default('none')
     .describe('Where to show the screen; vnc listens on 127.0.0.1'),
   vncPort: z.number().int().min(5900).max(65535).optional().describe('TCP port for VNC; default: the first free one from 5900'),
+  seed: z
+    .enum(['auto', 'nocloud'])
+    .default('auto')
+    .describe(
+      'How a build’s login gets into the guest. auto: as systemd credentials, without cloud-init, where the base is seen to take them; else as a NoCloud seed',
+    ),
   tpm: z.boolean().default(false).describe('Give the machine a TPM 2.0, emulated by swtpm'),
   watchdog: z.boolean().default(true).describe('Give the machine an i6300esb watchdog; it resets a guest that armed it and hung'),
   sandbox: z.boolean().default(true).describe('Confine QEMU by its seccomp filter, where it was built with one'),

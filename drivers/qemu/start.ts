@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Context, type DiskPlace, type MachineSpec, throwIfAborted } from '../../src/core/index.ts';
+import { type Context, type DiskPlace, type MachineSpec, type SystemCredentials, throwIfAborted } from '../../src/core/index.ts';
 import { FileConsole } from '../../src/io/console-file.ts';
 import { type MachineParts, withMachineParts } from '../../src/io/machine-parts.ts';
 import { makeOwnFolder } from '../../src/io/own-path.ts';
@@ -8,6 +8,7 @@ import { type CreateRequest, create, type DiskFile } from '../../src/io/qemu-img
 import type { Acceleration } from './accel.ts';
 import { type MachineFiles, qemuArgv } from './args.ts';
 import { logCommands, overlayArgv } from './commands.ts';
+import { writeCredentials } from './credentials.ts';
 import type { HostFacts } from './facts.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import { DISK, QemuFreezer } from './freeze.ts';
@@ -27,6 +28,8 @@ export interface StartRequest {
   readonly backing: DiskFile;
   /** Default: a folder of the driver's own. */
   readonly disk: DiskPlace | undefined;
+  /** Default: none. */
+  readonly credentials?: SystemCredentials | undefined;
   /** Makes the seed and the UEFI variables, where `vars` names them. */
   readonly makeFiles: (files: MachineFiles, vars: VarsFile | undefined) => Promise<void>;
   /** Gives QEMU the state that the machine goes on from; default: it boots. `socket` is a path for it. */
@@ -50,7 +53,8 @@ async function start(request: StartRequest, parts: MachineParts, context: Contex
   const logs = await claimMachineLogs(context.dirs.logs);
   const vars: VarsFile | undefined =
     uefi?.kind === 'flash' ? (uefi.vars.format === 'qcow2' ? 'vars.qcow2' : 'vars.fd') : undefined;
-  const files = machineFiles(folder, disk?.folder ?? folder, sockets, logs, vars);
+  const credentials = await writeCredentials(request.credentials ?? {}, folder);
+  const files = { ...machineFiles(folder, disk?.folder ?? folder, sockets, logs, vars), credentials };
   const tpm = await tpmCommand(facts, folder, sockets, files);
   const argv = qemuArgv({
     name: `kib-${context.buildId}`,
@@ -104,7 +108,7 @@ async function start(request: StartRequest, parts: MachineParts, context: Contex
     console: new FileConsole(files.console, firmwareLog, context.clock, () => !qemu.daemon.isRunning),
     disk: files.disk,
     freezer,
-    secrets: [files.seed, files.vars, ...(tpm === undefined ? [] : [tpm.files.state])],
+    secrets: [files.seed, files.vars, ...credentials, ...(tpm === undefined ? [] : [tpm.files.state])],
     context,
   });
 }

@@ -71,6 +71,8 @@ export interface Driver<O = unknown> {
   validate?(machine: MachineSpec, options: O): readonly ConfigIssue[];
   /** What launch would run, with placeholders for what only launch knows. Pure: same input, same output. */
   preview(machine: MachineSpec, options: O): readonly PreviewLine[];
+  /** Whether launch takes system credentials for such a machine. Pure. Default: no. */
+  takesCredentials?(machine: MachineSpec, options: O): boolean;
   /**
    * Registers everything in the context's scope and journal before creating it, so that an abort at any await leaves nothing.
    * Throws KIB_QEMU_MISSING-like environment errors before creating anything.

@@ -25,6 +25,8 @@ export interface LaunchRequest {
   /** A remote one is only given to drivers with `images`. */
   readonly base: LocalBase | RemoteBase;
   readonly seed: SeedFiles;
+  /** Given instead of the seed, which is then not attached: only to drivers that take them (Driver.takesCredentials). */
+  readonly credentials?: SystemCredentials;
   /** Where the machine's disk goes; default: a folder of the driver's own. Set when the machine may be frozen as a layer. */
   readonly disk?: DiskPlace;
 }
@@ -71,6 +73,12 @@ export interface SeedFiles {
   readonly 'meta-data': string;
   readonly 'network-config'?: string;
 }
+
+/**
+ * systemd's system credentials (systemd.io/CREDENTIALS): name → content. systemd reads them before it starts anything, so that a guest needs no
+ * cloud-init to let somebody in. They hold a private host key.
+ */
+export type SystemCredentials = Readonly<Record<string, string>>;
 
 /** Where the guest's SSH server is reached from this host. */
 export interface Endpoint {

@@ -28,8 +28,8 @@ import { type Connector, Guest } from './guest.ts';
 export interface BootWaitOptions {
   /** Default: BOOT_DEADLINES. */
   readonly deadlines?: Partial<BootDeadlines>;
-  /** Default: `final`. */
-  readonly cloudInit?: CloudInitStage;
+  /** Default: `final`. With `none` the guest has its login from elsewhere, and cloud-init is not expected to run. */
+  readonly cloudInit?: CloudInitStage | 'none';
   /** For tests: how to connect. */
   readonly connect?: typeof connectSsh;
 }
@@ -68,9 +68,11 @@ export async function waitForGuest(
     const transport = await Promise.race([login, ...others]);
     const guest = new Guest(transport, { connect, clock: context.clock, slowness: machine.slowness });
     try {
+      const { cloudInit = 'final', deadlines } = options;
+      if (cloudInit === 'none') return guest;
       context.span.note('logged in, waiting for cloud-init');
-      const ms = (options.deadlines?.login ?? BOOT_DEADLINES.login) * machine.slowness;
-      await Promise.race([waitForCloudInit(guest, options.cloudInit ?? 'final', ms, { ...context, signal }), machine.exited]);
+      const ms = (deadlines?.login ?? BOOT_DEADLINES.login) * machine.slowness;
+      await Promise.race([waitForCloudInit(guest, cloudInit, ms, { ...context, signal }), machine.exited]);
       return guest;
     } catch (error) {
       await guest[Symbol.asyncDispose]();

@@ -10,7 +10,6 @@ import {
 } from '../core/index.ts';
 import type { SecretSources } from '../io/read-secret.ts';
 import { planBuild } from '../plan/planner.ts';
-import { waitForGuest } from './boot-wait.ts';
 import { pauseAt, requirePausable } from './breakpoints.ts';
 import { requireChecks } from './checks.ts';
 import { findEarlier, reuseEarlier } from './earlier.ts';
@@ -18,12 +17,14 @@ import { warnAtEndOfLife } from './end-of-life.ts';
 import { type ExecuteOptions, executeActions } from './execute.ts';
 import { exportAll } from './export-all.ts';
 import { withFailureMode } from './failure-mode.ts';
+import { waitForLogin } from './first-login.ts';
+import { growRoot } from './grow-root.ts';
 import type { Guest } from './guest.ts';
-import { listPackages } from './guest-packages.ts';
 import type { BuildJournal } from './journal.ts';
 import { type OpenLayers, openLayers } from './layers/open.ts';
 import { pruneAfterBuild } from './layers/prune-after-build.ts';
 import { settleDisk } from './layers/settle-disk.ts';
+import type { LoginWay } from './login.ts';
 import { recordManifest } from './manifest.ts';
 import { checkOutputDir, makeOutputDir } from './output-dir.ts';
 import type { Phase } from './phases.ts';
@@ -65,7 +66,7 @@ export async function runBuild(request: BuildRequest, session: BuildSession, con
   const tools = earlier === undefined ? await preflight(request.image, draft, context) : {};
   const secrets = earlier === undefined ? await readSecrets(draft, sourcesOf(request), context) : undefined;
   session.hide(secrets?.all ?? []);
-  const { plan, base, repositories } = await resolvePlan(request, draft, context);
+  const { plan, base, repositories, login } = await resolvePlan(request, draft, context);
   if (earlier !== undefined) {
     const outcome = { id: context.buildId, name: plan.name, outputDir: earlier.dir, logs: context.dirs.logs };
     return {
@@ -83,16 +84,15 @@ export async function runBuild(request: BuildRequest, session: BuildSession, con
     actions: countActions(plan, layers),
     checks: plan.checks.length,
   });
-  const started = await startMachine(request, plan, base, layers, context);
+  const started = await startMachine(request, plan, base, layers, login, context);
   const { machine } = started;
   const { packages, disk } = await withFailureMode(
     { request, ...started, journal: session.journal },
     context,
     async (context) => {
-      const guest = context.scope.use('SSH connection', started.guest ?? (await boot(plan, started, layers, context)));
+      const guest = context.scope.use('SSH connection', started.guest ?? (await boot(plan, started, layers, login, context)));
       const pause = pauseAt(request, started, context);
-      await provision({ ...started, plan, guest, layers, files, secrets, pause }, context);
-      const packages = await listPackages(guest, plan.os.packageManager, context.signal);
+      const packages = await provision({ ...started, plan, guest, layers, files, secrets, pause }, context);
       return { packages, disk: await seal({ plan, guest, machine, files, secrets, pause }, context) };
     },
   );
@@ -127,13 +127,15 @@ async function boot(
   plan: BuildPlan,
   { machine, credentials }: StartedMachine,
   layers: OpenLayers | undefined,
+  login: LoginWay,
   context: Context,
 ): Promise<Guest> {
   return context.span.run('boot', 'wait for the guest', async (span) => {
     const start = context.clock.now();
-    const guest = await waitForGuest(machine, credentials, { ...context, span }, { cloudInit: 'network' });
+    const guest = await waitForLogin(machine, credentials, login, { ...context, span });
     try {
-      await silence(guest, plan.os, context.signal);
+      const grown = login === 'credentials' ? growRoot(guest, context.signal) : undefined;
+      await Promise.all([silence(guest, plan.os, context.signal), grown]);
       if (layers !== undefined && layers.top === undefined) {
         await guest.run(settleDisk(layers.chain), { signal: context.signal });
         await layers.chain.keep({ index: 0, ms: context.clock.now() - start, machine, credentials });

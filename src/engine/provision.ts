@@ -2,6 +2,7 @@ import { type BuildPlan, type Context, type Credentials, type PlannedAction, typ
 import { requireChecks, runChecks } from './checks.ts';
 import { type ExecuteOptions, executeActions } from './execute.ts';
 import type { Guest } from './guest.ts';
+import { type GuestPackage, listPackages } from './guest-packages.ts';
 import type { OpenLayers } from './layers/open.ts';
 import { settleDisk } from './layers/settle-disk.ts';
 import { openPackageCache, type PackageCache } from './package-cache/index.ts';
@@ -27,16 +28,18 @@ export function countActions({ layers, seal }: BuildPlan, cached: OpenLayers | u
   return missing.reduce((count, { actions }) => count + actions.length + extra, seal.length);
 }
 
-/** Runs the actions of every layer that is not there yet and keeps each as it is done, then checks the guest. */
-export async function provision(work: Provisioning, context: Context): Promise<void> {
+/** Runs the actions of every layer that is not there yet and keeps each as it is done, then checks the guest; returns what is installed. */
+export async function provision(work: Provisioning, context: Context): Promise<readonly GuestPackage[]> {
   try {
     await makeLayers(work, context);
+    const packages = await checkGuest(work, context);
+    await work.layers?.chain.settled();
+    return packages;
   } catch (error) {
     // A failed build keeps its good layers; should they not be kept, that is not why it failed.
     await work.layers?.chain.settled().catch(() => {});
     throw error;
   }
-  await work.layers?.chain.settled();
 }
 
 async function makeLayers(work: Provisioning, context: Context): Promise<void> {
@@ -67,10 +70,19 @@ async function makeLayers(work: Provisioning, context: Context): Promise<void> {
       await layers?.chain.keep({ ...work, index, ms: clock.now() - start });
     });
   }
-  const results = await context.span.run('check', 'check the guest', (span) =>
-    runChecks(guest, plan.checks, { when: 'build', span, signal: context.signal }),
+}
+
+/** Checks the guest and, on its other processor, lists its packages. */
+async function checkGuest({ plan, guest }: Provisioning, context: Context): Promise<readonly GuestPackage[]> {
+  const { signal } = context;
+  const [results, packages] = await context.span.run('check', 'check the guest', (span) =>
+    Promise.all([
+      runChecks(guest, plan.checks, { when: 'build', span, signal }),
+      listPackages(guest, plan.os.packageManager, signal),
+    ]),
   );
   requireChecks(results, 'the provisioned guest', 'with --on-error keep its machine is kept: kib-native ssh <build>');
+  return packages;
 }
 
 /** A layer's disk must hold what its guest wrote, should it ever be booted without the memory. */

@@ -1,7 +1,9 @@
 import { type BaseImage, type BuildPlan, type Context, canonicalJson, type RemoteBase, sha256 } from '../core/index.ts';
 import { planBuild } from '../plan/planner.ts';
 import { findBase } from './find-base.ts';
-import { seedDigest } from './login.ts';
+import { growScript } from './grow-root.ts';
+import { type LoginWay, loginDigest } from './login.ts';
+import { chooseLogin } from './login-way.ts';
 import { quietGuest } from './quiet-guest.ts';
 import { keyFacts, type RepositoryState, readRepositories } from './repositories/index.ts';
 import type { BuildRequest } from './request.ts';
@@ -13,6 +15,8 @@ export interface ReadyPlan {
   readonly plan: BuildPlan;
   readonly base: BaseImage | RemoteBase;
   readonly repositories: RepositoryState | undefined;
+  /** How the build's login gets into the base. */
+  readonly login: LoginWay;
 }
 
 /** Learns what only the host and the network know, and plans with it: digests of downloads, the base, what package repositories hold. */
@@ -30,12 +34,15 @@ export async function resolvePlan(
   const { sharesNetwork = false } = request.image.driver.capabilities;
   const options = { sharesNetwork, ...(lock === undefined ? {} : { lock }) };
   const repositories = await readRepositories(resolved, base, options, context);
-  const plan = planBuild(request.image, digests, { base: base.sha256, seed: guestDigest(draft), ...keyFacts(repositories) });
-  return { plan, base, repositories };
+  const login = await chooseLogin(request.image, resolved.machine, base, context);
+  const seed = guestDigest(draft, login);
+  const plan = planBuild(request.image, digests, { base: base.sha256, seed, ...keyFacts(repositories) });
+  return { plan, base, repositories, login };
 }
 
 /** What is done to every guest before its first layer. */
-function guestDigest({ os }: BuildPlan): string {
-  const seed = seedDigest({ hostname: BUILD_HOSTNAME, minimal: true });
-  return sha256(canonicalJson({ seed, quiet: quietGuest(os).masked }));
+function guestDigest({ os }: BuildPlan, login: LoginWay): string {
+  const seed = loginDigest(login, { hostname: BUILD_HOSTNAME, minimal: true });
+  const grow = login === 'credentials' ? { grow: growScript.masked } : {};
+  return sha256(canonicalJson({ seed, quiet: quietGuest(os).masked, ...grow }));
 }

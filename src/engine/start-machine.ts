@@ -17,7 +17,7 @@ import { readCredentials } from './layers/credentials.ts';
 import { forgetMemory } from './layers/forget-memory.ts';
 import type { OpenLayers } from './layers/open.ts';
 import type { StoredLayer } from './layers/store.ts';
-import { makeLogin } from './login.ts';
+import { type LoginWay, makeLogin } from './login.ts';
 import type { BuildRequest } from './request.ts';
 import { wakeGuest } from './wake-guest.ts';
 
@@ -38,6 +38,7 @@ export async function startMachine(
   plan: BuildPlan,
   base: BaseImage | RemoteBase,
   layers: OpenLayers | undefined,
+  way: LoginWay,
   context: Context,
 ): Promise<StartedMachine> {
   const { driver } = request.image;
@@ -45,16 +46,24 @@ export async function startMachine(
     const continued = await tryToContinue(layers.top, request, plan, layers, context);
     if (continued !== undefined) return continued;
   }
-  const login = makeLogin({ instanceId: `kib-${context.buildId}`, hostname: BUILD_HOSTNAME, minimal: true });
+  const options = { instanceId: `kib-${context.buildId}`, hostname: BUILD_HOSTNAME, minimal: true, way };
+  const { credentials, seed, systemCredentials } = makeLogin(options);
   const machine = await context.span.run('boot', `start ${driver.name}`, async (span) => {
     const disk = await layers?.chain.place();
     const from: LaunchRequest['base'] =
       layers?.top === undefined ? base : { path: join(layers.top.dir, 'disk.qcow2'), format: 'qcow2' };
-    const launch = { name: plan.name, machine: plan.machine, base: from, seed: login.seed, ...withDisk(disk) };
+    const launch = {
+      name: plan.name,
+      machine: plan.machine,
+      base: from,
+      seed,
+      ...(systemCredentials === undefined ? {} : { credentials: systemCredentials }),
+      ...withDisk(disk),
+    };
     return driver.launch(launch, request.image.driverOptions, { ...context, span });
   });
   context.scope.use(`machine ${machine.id}`, machine);
-  return { machine, credentials: login.credentials, guest: undefined };
+  return { machine, credentials, guest: undefined };
 }
 
 function withDisk(disk: DiskPlace | undefined): { readonly disk?: DiskPlace } {

@@ -1,4 +1,5 @@
 import { type SpawnOptions, spawn } from 'node:child_process';
+import { readFileSync, statSync } from 'node:fs';
 import { chown, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { qemu } from '../../drivers/qemu/driver.ts';
+import type { LaunchRequest } from '../../src/core/index.ts';
 import { collectGarbage } from '../../src/engine/gc.ts';
 import { countingLayers, hasWritten } from '../support/contract-guest.ts';
 import { filesBelow, listeningPorts, processesWith } from '../support/leftovers.ts';
@@ -124,6 +126,20 @@ describe('QEMU launches', () => {
     expect(await resumed.endpoint(context.signal)).toMatchObject({ host: '127.0.0.1' });
   });
 
+  it('with system credentials, which only their owner can read and a continued machine needs no more', async ({ skip }) => {
+    await using context = await testContext();
+    const credentials = { 'tmpfiles.extra': 'f+ /etc/secret 0600 root root - opensesame\n' };
+    const { resume, whenLaunched } = await frozenMachine({}, 'bios', context, skip, credentials);
+    const encoded = Buffer.from(credentials['tmpfiles.extra']).toString('base64');
+    expect(whenLaunched.credentials).toEqual([`600 io.systemd.credential.binary:tmpfiles.extra=${encoded}`]);
+    for (const shown of [whenLaunched.argv, await readFile(join(context.dirs.logs, 'commands.log'), 'utf8')]) {
+      expect(shown).toMatch(/-smbios '?type=11,path=/);
+      expect(shown).not.toContain(encoded);
+    }
+    await using resumed = await resume();
+    expect(await resumed.endpoint(context.signal)).toMatchObject({ host: '127.0.0.1' });
+  });
+
   it('can be frozen without the memory where QEMU cannot save a device', async ({ skip }) => {
     await using context = await testContext();
     const { frozen, resume } = await frozenMachine({ diskInterface: 'nvme' }, 'bios', context, skip);
@@ -140,11 +156,21 @@ describe('QEMU launches', () => {
     await expect(qemu.launch(layered, defaults, context)).rejects.toMatchObject({ code: 'KIB_DRIVER_CANNOT' });
   });
 
+  /** Mode and content of each. */
+  function credentialFiles(folder: string): readonly string[] {
+    const paths = filesBelow(folder).filter((path) => /credential-[^/]+$/.test(path));
+    return paths.map((name) => {
+      const path = join(folder, name);
+      return `${(statSync(path).mode & 0o777).toString(8)} ${readFileSync(path, 'utf8')}`;
+    });
+  }
+
   async function frozenMachine(
     given: Partial<typeof defaults>,
     firmware: 'bios' | 'uefi',
     context: TestContext,
     skip: (why: string) => void,
+    credentials: LaunchRequest['credentials'] = {},
   ) {
     if (firmware === 'uefi' && !(await hasUefi())) skip('no UEFI firmware is installed');
     const options = qemu.options.parse(given);
@@ -155,7 +181,8 @@ describe('QEMU launches', () => {
       return { folder: join(dir, name), backing };
     };
     const disk = await place('layer', '../guest.img');
-    await using launched = await qemu.launch({ ...tiny, machine, disk }, options, context);
+    await using launched = await qemu.launch({ ...tiny, machine, disk, credentials }, options, context);
+    const whenLaunched = { credentials: credentialFiles(context.dirs.work), argv: processesWith(context.buildId).join('\n') };
     if (firmware === 'bios') await greeted(launched, TINY_GUEST_LINES[1]);
     const next = await place('next', '../layer/disk.qcow2');
     const frozen = await launched.freezer?.freeze({ next, memory: true, signal: context.signal });
@@ -163,6 +190,7 @@ describe('QEMU launches', () => {
     if (frozen === undefined || memory === undefined) throw new Error('it cannot be frozen');
     return {
       frozen,
+      whenLaunched,
       resume: async () =>
         memory.resume(
           { name: 'again', machine, frozen: disk.folder, disk: await place('resumed', '../layer/disk.qcow2') },

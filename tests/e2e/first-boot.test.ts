@@ -38,6 +38,8 @@ recipes:
         shell: echo "$(uname -n)" >>/var/lib/greeted
       - { name: again, script: again.sh }
 provision:
+  - shell: test -e /run/cloud-init/disabled && test ! -e /var/lib/cloud/instance && test "$(df --output=size / | tail -1)" -gt 3500000
+    name: the build waited for no cloud-init, and its disk has grown all the same
   - reboot: true
   - shell: test ! -e /var/lib/greeted
     name: a reboot of the build is no first boot

@@ -35,6 +35,8 @@ describe('a build that is stopped', () => {
       image,
       `image: debian13
 base: bootstrap
+# The other builds of these tests have their login as credentials.
+driver: { name: qemu, seed: nocloud }
 without: [setup, node, providers, containerd, cni, kubernetes, guest-agent, network-manager, selinux, cloud-init]
 provision:
   - shell: sleep 5

@@ -75,10 +75,12 @@ describe('the QEMU commands', () => {
         tpm: '/t,pm',
         console: '/c,onsole',
         firmwareLog: '/f,irmware',
+        credentials: ['/c,redential'],
       },
     });
     const named = argv.filter((word) => /\w,,\w/.test(word));
-    expect(named).toHaveLength(9);
+    expect(named).toHaveLength(10);
+    expect(argv).toContain('type=11,path=/c,,redential');
     // What is a whole argument stays as it is.
     expect(argv).toContain('/p,id');
     expect(argv[0]).toBe('/q,emu');

@@ -2,7 +2,7 @@ import type { Arch } from '../../core/index.ts';
 import { PARTITION_TYPES } from '../../io/disk/gpt.ts';
 
 /** Changes whenever the same packages would make another image; part of the key of every base. */
-export const IMAGE_FORMAT = 1;
+export const IMAGE_FORMAT = 2;
 
 /** What differs between architectures. */
 export interface ArchFacts {
@@ -121,6 +121,8 @@ export function imageFiles(request: FilesRequest): Readonly<Record<string, strin
     '/etc/machine-id': '',
     '/etc/locale.conf': 'LANG=C.UTF-8\n',
     '/etc/apt/sources.list.d/debian.sources': request.sources,
+    // For a boot without cloud-init, whose own files sort before it; Debian's cloud images have the same as a netplan.
+    '/etc/systemd/network/90-default.network': ['[Match]', 'Name=en* eth*', '', '[Network]', 'DHCP=yes', ''].join('\n'),
     '/etc/cloud/cloud.cfg.d/95_image.cfg': [
       'datasource_list: [NoCloud, ConfigDrive, VMware, OVF, Ec2, GCE, None]',
       '# The sources are those that the image was made from.',

@@ -1,3 +1,4 @@
+import { SSH_LOGIN } from '../../core/index.ts';
 import { collect, entries, homes, present, type Rule, records, settings } from './rule.ts';
 
 /** Account files and the copies that shadow's tools keep of them. */
@@ -99,7 +100,8 @@ const noUserKeys: Rule = {
   severity: 'failure',
   async judge(files) {
     const folders = (await homes(files)).map((home) => `${home}/.ssh`);
-    const found = await collect(folders, async (folder) => entries(files, folder, /^(authorized_keys|id_)/));
+    const kept = await collect(folders, async (folder) => entries(files, folder, /^(authorized_keys|id_)/));
+    const found = [...kept, SSH_LOGIN.folder, SSH_LOGIN.dropIn];
     return { problems: await present(files, found), seen: `${folders.length} home folders` };
   },
 };

@@ -1,27 +1,28 @@
-import { randomUUID } from 'node:crypto';
-import { join, posix } from 'node:path';
+import { posix } from 'node:path';
 import { z } from 'zod';
 import { type BaseImage, type Context, isKibError, throwIfAborted } from '../../core/index.ts';
-import { type ByteSource, FileSource } from '../../io/filesystem/byte-source.ts';
-import { UnreadableError } from '../../io/filesystem/file-system.ts';
-import { Qcow2Source } from '../../io/filesystem/qcow2.ts';
-import { convert } from '../../io/qemu-img.ts';
-import { withTemporaryFile } from '../../io/temporary-file.ts';
+import { withBaseDisk } from '../base/open-base.ts';
+import { lackedForCredentials } from '../base/takes-credentials.ts';
 import { cachePath, readCacheFile, writeCacheFile } from '../cache-file.ts';
 import type { GuestFiles } from '../inspect/guest-files.ts';
 import { openGuest } from '../inspect/open-guest.ts';
 
 const keptSchema = z.object({
-  v: z.literal(1),
+  v: z.literal(2),
   /** Text by path. */
   files: z.record(z.string(), z.string()),
   /** Why the files could not be read. */
   unreadable: z.string().optional(),
+  /** See BaseFiles. */
+  lacked: z.string().optional(),
 });
 
-/** What a base says about its package repositories: the files of apt and dnf, by path. */
+/** What the files of a base tell before it is booted. */
 export interface BaseFiles {
+  /** What they say about its package repositories: the files of apt and dnf, by path. */
   readonly files: ReadonlyMap<string, string>;
+  /** What it lacks to be logged in to by system credentials; undefined when nothing. */
+  readonly lacked?: string;
   /** Why there are none, when the base cannot be read. */
   readonly unreadable?: string;
 }
@@ -43,7 +44,7 @@ export async function readBaseFiles(base: BaseImage, context: Context): Promise<
   const path = cachePath(context, 'repositories', 'bases', `${base.sha256}.json`);
   const known = await readCacheFile(path, keptSchema);
   if (known !== undefined) return toBaseFiles(known);
-  const kept = { v: 1, ...(await readDisk(base, context)) } as const;
+  const kept = { v: 2, ...(await readDisk(base, context)) } as const;
   await writeCacheFile(path, kept, context);
   return toBaseFiles(kept);
 }
@@ -64,42 +65,26 @@ export async function collectFiles(guest: GuestFiles): Promise<Record<string, st
   return found;
 }
 
-async function readDisk(base: BaseImage, context: Context): Promise<{ files: Record<string, string>; unreadable?: string }> {
+type Kept = Omit<z.infer<typeof keptSchema>, 'v'>;
+
+async function readDisk(base: BaseImage, context: Context): Promise<Kept> {
   try {
-    return { files: await withDisk(base, context, async (disk) => collectFiles((await openGuest(disk)).files)) };
+    return await withBaseDisk(base, context, async (disk) => {
+      const guest = await openGuest(disk);
+      const lacked = await lackedForCredentials(guest);
+      return { files: await collectFiles(guest.files), ...(lacked === undefined ? {} : { lacked }) };
+    });
   } catch (error) {
     throwIfAborted(context.signal);
-    if (isKibError(error) && error.code === 'KIB_INSPECT') return { files: {}, unreadable: error.message };
-    throw error;
+    if (!isKibError(error) || error.code !== 'KIB_INSPECT') throw error;
+    return { files: {}, unreadable: error.message, lacked: 'files that can be read here' };
   }
 }
 
-/** Lends the base's disk: as it lies where its format is read here, else a raw copy that is thrown away. */
-async function withDisk<T>(base: BaseImage, context: Context, work: (disk: ByteSource) => Promise<T>): Promise<T> {
-  const { signal } = context;
-  if (base.format === 'raw') {
-    await using disk = await FileSource.open(base.path, signal);
-    return await work(disk);
-  }
-  await using qcow2 = base.format === 'qcow2' ? await openQcow2(base.path, signal) : undefined;
-  if (qcow2 !== undefined) return await work(qcow2);
-  return await withTemporaryFile(join(context.dirs.work, `base-${randomUUID()}.raw`), context, async (copy) => {
-    const source = { path: base.path, format: base.format };
-    await convert({ source, target: copy, targetFormat: 'raw', signal });
-    await using disk = await FileSource.open(copy, signal);
-    return await work(disk);
-  });
-}
-
-async function openQcow2(path: string, signal: AbortSignal): Promise<Qcow2Source | undefined> {
-  try {
-    return await Qcow2Source.open(path, signal);
-  } catch (error) {
-    if (error instanceof UnreadableError) return undefined;
-    throw error;
-  }
-}
-
-function toBaseFiles({ files, unreadable }: z.infer<typeof keptSchema>): BaseFiles {
-  return { files: new Map(Object.entries(files)), ...(unreadable === undefined ? {} : { unreadable }) };
+function toBaseFiles({ files, unreadable, lacked }: Kept): BaseFiles {
+  return {
+    files: new Map(Object.entries(files)),
+    ...(unreadable === undefined ? {} : { unreadable }),
+    ...(lacked === undefined ? {} : { lacked }),
+  };
 }

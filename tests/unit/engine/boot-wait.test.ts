@@ -75,6 +75,17 @@ describe('a boot that succeeds', () => {
     expect(notes()).toEqual(['firmware', 'bootloader', 'kernel', 'systemd', 'cloud-init', 'logged in, waiting for cloud-init']);
   });
 
+  it('asks nothing of cloud-init where the login comes from elsewhere', async () => {
+    const failed = { stdout: '', exitCode: 1 };
+    const { guest } = await boot(
+      { console: UP },
+      sshd(() => undefined, failed),
+      { cloudInit: 'none' },
+    );
+    expect(guest).toBeDefined();
+    expect(notes()).not.toContain('logged in, waiting for cloud-init');
+  });
+
   it('needs no console', async () => {
     const { guest } = await boot(
       {},
