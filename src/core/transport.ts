@@ -40,6 +40,8 @@ export interface TransferOptions {
  * reason (closing the channel) when aborted. Disposing closes the connection.
  */
 export interface Transport extends AsyncDisposable {
+  /** Whether the login is root’s, whose commands need no sudo. Default: no. */
+  readonly isRoot?: boolean;
   /** Runs a command through the login shell; resolves with its end, whatever the exit code. */
   exec(command: string, options: ExecOptions): Promise<ExecEnd>;
   /** Writes a local file to a path the login user may write. */

@@ -49,7 +49,7 @@ const REBOOT_ANSWER_MS = 10_000;
 const TIMEOUT_CODES = [124, 137];
 
 /**
- * A guest one is logged in to. Everything runs as root (sudo once per script); a connection that broke is made anew for the next call.
+ * A guest one is logged in to. Everything runs as root (with sudo once per script where the login is another's); a connection that broke is made anew for the next call.
  * Disposing closes the connection, not the machine.
  */
 export class Guest implements AsyncDisposable {

@@ -41,7 +41,7 @@ export async function* playScript(
   const state = { isOpen: true, isStepRunning: false, isDone: false, pid: 0 };
   const play = async () => {
     try {
-      const end = await transport.exec('sudo -n /bin/sh -s', {
+      const end = await transport.exec(asRoot(transport, '/bin/sh -s'), {
         stdin: composeScript(steps, { nonce, onFailure }),
         signal: channel.signal,
         onStdout: (chunk) => queue.push(...parser.push(chunk)),
@@ -90,10 +90,14 @@ function isTriedAgain(step: ScriptStep | undefined, attempt: number, exitCode: n
   return step !== undefined && attempt < step.attempts && !(step.okCodes ?? [0]).includes(exitCode);
 }
 
+function asRoot({ isRoot = false }: Transport, command: string): string {
+  return isRoot ? command : `sudo -n ${command}`;
+}
+
 /** Asks the script to end its step and itself. Closing the channel alone would leave them running. */
 async function endScript(transport: Transport, pid: number, ended: Promise<void>, clock: Clock): Promise<void> {
   await within(KILL_TIMEOUT_MS, clock, async (signal) => {
-    await transport.exec(`sudo -n /bin/sh -c 'kill -TERM ${pid}'`, { signal });
+    await transport.exec(asRoot(transport, `/bin/sh -c 'kill -TERM ${pid}'`), { signal });
     await ended;
   });
 }

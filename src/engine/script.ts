@@ -60,12 +60,12 @@ export function composeScript(steps: readonly ScriptStep[], options: ComposeOpti
 }
 
 /**
- * A heredoc of base64 takes any bytes, and no secret stands in a process's arguments. Where the shell is bash it may write one to a file first (older
- * than 5.1: always), hence TMPDIR.
+ * No secret stands in a process's arguments: printf is part of the shell, which spares a process for each text. A heredoc of base64 takes any bytes;
+ * where the shell is bash it may write one to a file first (older than 5.1: always), hence TMPDIR.
  */
 function stage(name: string, content: string | Uint8Array): Sh {
-  const bytes = typeof content === 'string' ? Buffer.from(content) : content;
-  const encoded = Buffer.from(bytes).toString('base64');
+  if (typeof content === 'string' && !content.includes('\0')) return sh`printf %s ${content} >"$kib_dir"/${name} || exit 74`;
+  const encoded = Buffer.from(content).toString('base64');
   const wrapped = encoded.replace(new RegExp(`.{${WIDTH}}(?!$)`, 'g'), '$&\n');
   return lines([sh`base64 -d >"$kib_dir"/${name} <<'__' || exit 74`, raw(encoded === '' ? '__' : `${wrapped}\n__`)]);
 }

@@ -65,7 +65,7 @@ export async function connectSsh(endpoint: Endpoint, credentials: Credentials, o
   const onTimeout = () => sshLost(endpoint, `no login within ${readyTimeoutMs} ms`, 'ssh');
   try {
     await withDeadline({ ms: readyTimeoutMs, clock, signal, onTimeout }, login);
-    return new SshTransport(client, endpoint, clock);
+    return new SshTransport(client, { endpoint, isRoot: credentials.username === 'root' }, clock);
   } catch (error) {
     client.destroy();
     throw error;
@@ -73,6 +73,7 @@ export async function connectSsh(endpoint: Endpoint, credentials: Credentials, o
 }
 
 class SshTransport implements Transport {
+  readonly isRoot: boolean;
   readonly closed: Promise<Error | undefined>;
   readonly #client: Client;
   readonly #endpoint: Endpoint;
@@ -80,8 +81,9 @@ class SshTransport implements Transport {
   /** Aborted with KIB_SSH_LOST once the connection is gone. */
   readonly #gone = new AbortController();
 
-  constructor(client: Client, endpoint: Endpoint, clock: Clock) {
+  constructor(client: Client, { endpoint, isRoot }: { readonly endpoint: Endpoint; readonly isRoot: boolean }, clock: Clock) {
     this.#client = client;
+    this.isRoot = isRoot;
     this.#endpoint = endpoint;
     this.#clock = clock;
     let reason: Error | undefined;

@@ -20,7 +20,6 @@ const DEBIAN: Readonly<Record<string, string>> = {
   '/usr/lib/cloud-init/ds-identify': '#!/bin/sh\n',
   '/etc/cloud/cloud.cfg': 'users:\n  - default\n',
   [DATASOURCES]: 'datasource_list: [NoCloud, ConfigDrive, None]\n',
-  '/usr/bin/sudo': '',
   '/usr/bin/growpart': '',
   '/usr/sbin/resize2fs': '',
 };
@@ -74,8 +73,7 @@ describe('a base that takes a login as system credentials', () => {
     ['a cloud-init', { '/etc/cloud/cloud.cfg.d/99_more.cfg': 'datasource_list: [ Ec2 ]\n' }],
     ['a cloud-init', { '/etc/cloud/ds-identify.cfg': 'policy: enabled\n' }],
     ['a cloud-init', { '/usr/lib/cloud-init/ds-identify': undefined }],
-    ['sudo and growpart', { '/usr/bin/growpart': undefined }],
-    ['sudo and growpart', { '/usr/bin/sudo': undefined }],
+    ['growpart', { '/usr/bin/growpart': undefined }],
     ['no SELinux policy', { '/etc/selinux/config': 'SELINUXTYPE=targeted\nSELINUX=enforcing\n' }],
     ['a tool that grows its root file system (ext4)', { '/usr/sbin/resize2fs': undefined }],
   ])('has %s: not with %j', async (what, changes) => {
