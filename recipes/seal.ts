@@ -6,7 +6,7 @@ import {
   defineRecipe,
   type OsDefinition,
   type Sh,
-  SSH_LOGIN,
+  SSHD_DROP_IN,
   sh,
 } from '../src/core/index.ts';
 
@@ -175,8 +175,7 @@ const trimFileSystems = step(
 const removeLogin = step(
   'remove host keys and the login of the build',
   sh`
-    rm -f /etc/ssh/ssh_host_* /etc/sudoers.d/90-cloud-init-users ${SSH_LOGIN.dropIn}
-    rm -rf ${SSH_LOGIN.folder}
+    rm -f /etc/ssh/ssh_host_* /etc/sudoers.d/90-cloud-init-users ${SSHD_DROP_IN}
     if id -u ${BUILD_USER} >/dev/null 2>&1; then
       userdel --force --remove ${BUILD_USER} 2>&1 || [ ! -e ${`/home/${BUILD_USER}`} ]
     fi

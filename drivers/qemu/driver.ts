@@ -25,7 +25,7 @@ export const qemu = defineDriver<QemuOptions>({
   validate: (machine, { cpuModel }) => levelIssues(cpuModel, machine),
   preview,
   // What was seen to work: the firmware of arm64 boards has tables of its own.
-  takesCredentials: ({ arch }, { seed }) => arch === 'amd64' && seed === 'auto',
+  takesCredentials: ({ arch }, { login }) => arch === 'amd64' && login === 'auto',
   launch,
   layers: { memory: { fingerprint, resume } },
   reap: (resource) => reapProcess(resource),

@@ -21,7 +21,7 @@ export const qemuOptionsSchema = z.strictObject({
     .default('none')
     .describe('Where to show the screen; vnc listens on 127.0.0.1'),
   vncPort: z.number().int().min(5900).max(65535).optional().describe('TCP port for VNC; default: the first free one from 5900'),
-  seed: z
+  login: z
     .enum(['auto', 'nocloud'])
     .default('auto')
     .describe(

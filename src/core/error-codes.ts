@@ -86,7 +86,7 @@ export const ERROR_CODES = {
   KIB_BOOT_EMERGENCY: ['guest', 'the system went to emergency mode'],
   KIB_BOOT_TIMEOUT: ['guest', 'a boot phase passed its deadline'],
   KIB_BOOT_NO_SSHD: ['guest', 'the system is up but no SSH server answers'],
-  KIB_SEED_IGNORED: ['guest', 'the guest did not apply the NoCloud seed'],
+  KIB_SEED_IGNORED: ['guest', 'the guest did not take the build’s login: its NoCloud seed or its system credentials'],
   KIB_CLOUDINIT_FAILED: ['guest', 'cloud-init reported an error'],
   KIB_SSH_LOST: ['guest', 'the SSH connection broke and could not be restored'],
   KIB_SSH_AUTH: ['guest', 'the guest refused the login key'],

@@ -3,8 +3,8 @@ import type { Duplex } from 'node:stream';
 /** The account a build logs in with: made by the seed, removed by the seal recipe, looked for by the inspection. */
 export const BUILD_USER = 'kib';
 
-/** Where a build's login as root lies in a guest that was given credentials; removed by the seal recipe, looked for by the inspection. */
-export const SSH_LOGIN = { folder: '/etc/ssh/kib-native', dropIn: '/etc/ssh/sshd_config.d/00-kib-native.conf' } as const;
+/** Drop-in for sshd in a guest that was given credentials; removed by the seal recipe, looked for by the inspection. */
+export const SSHD_DROP_IN = '/etc/ssh/sshd_config.d/00-kib-native.conf';
 
 /** How the build logs in: a key made for this build, and the one host key the guest may show. */
 export interface Credentials {

@@ -65,7 +65,13 @@ export function addEvidence(before: Evidence, news: Partial<Pick<Evidence, 'stat
 }
 
 /** Names what is wrong, as soon as it is certain; undefined while the boot may still succeed. */
-export function judgeBoot(evidence: Evidence, now: number, slowness: number, deadlines: BootDeadlines): BootVerdict | undefined {
+export function judgeBoot(
+  evidence: Evidence,
+  now: number,
+  slowness: number,
+  deadlines: BootDeadlines,
+  way: 'seed' | 'credentials' = 'seed',
+): BootVerdict | undefined {
   const { state, failureSince, settledSince } = evidence;
   if (state.failure !== undefined && failureSince !== undefined && now - failureSince >= state.failure.graceMs)
     return state.failure;
@@ -73,12 +79,14 @@ export function judgeBoot(evidence: Evidence, now: number, slowness: number, dea
     const what = `the machine restarted ${state.restarts} times without coming up`;
     return { code: 'KIB_BOOT_PANIC', what, hint: 'the console lines before the last restart say why' };
   }
-  const grace = (state.up === 'prompt' && state.cloudInit !== 'finished' ? PROMPT_GRACE_MS : SETTLED_GRACE_MS) * slowness;
+  // Without cloud-init to wait for the system is up before its network need be.
+  const isVague = way === 'credentials' || (state.up === 'prompt' && state.cloudInit !== 'finished');
+  const grace = (isVague ? PROMPT_GRACE_MS : SETTLED_GRACE_MS) * slowness;
   const isPastGrace = settledSince !== undefined && now - settledSince >= grace;
-  if (isPastGrace && isSeedIgnored(evidence)) return seedIgnored(evidence);
+  if (isPastGrace && isSeedIgnored(evidence)) return ignored(evidence, way);
   if (isPastGrace && evidence.login === 'no-server') return noServer(evidence);
   if (now - evidence.phaseSince < deadlines[evidence.phase] * slowness) return undefined;
-  return isSeedIgnored(evidence) ? seedIgnored(evidence) : timeout(evidence, now);
+  return isSeedIgnored(evidence) ? ignored(evidence, way) : timeout(evidence, now);
 }
 
 /** Whether everything that could still start an SSH server or apply the seed has had its turn. */
@@ -93,13 +101,17 @@ function isSeedIgnored({ state, login }: Evidence): boolean {
   return login === 'no-server' && state.up === 'multi-user' && state.cloudInit === 'unseen';
 }
 
-function seedIgnored({ state, login }: Evidence): BootVerdict {
+function ignored({ state, login }: Evidence, way: 'seed' | 'credentials'): BootVerdict {
+  const whose = way === 'seed' ? 'the seed’s' : 'the build’s';
   const how =
     login === 'host-key'
-      ? 'its SSH server shows another host key than the seed’s'
+      ? `its SSH server shows another host key than ${whose}`
       : login === 'key-refused'
-        ? 'its SSH server refuses the seed’s login key'
+        ? `its SSH server refuses ${whose} login key`
         : 'no SSH server answers';
+  if (way === 'credentials') {
+    return { code: 'KIB_SEED_IGNORED', what: `the system is up, but ${how}`, hint: 'the base must apply system credentials' };
+  }
   if (state.cloudInit === 'unseen') {
     const what = `the system is up, but cloud-init did not run, and ${how}`;
     return { code: 'KIB_SEED_IGNORED', what, hint: 'the base needs cloud-init, enabled, with the NoCloud datasource' };

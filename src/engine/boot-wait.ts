@@ -61,7 +61,8 @@ export async function waitForGuest(
   const signal = AbortSignal.any([context.signal, stop.signal]);
   const connect = connector(machine, credentials, context, options.connect ?? connectSsh);
   throwIfAborted(context.signal);
-  const watch = new BootWatch(machine, context, { ...BOOT_DEADLINES, ...options.deadlines });
+  const way = options.cloudInit === 'none' ? 'credentials' : 'seed';
+  const watch = new BootWatch(machine, context, { ...BOOT_DEADLINES, ...options.deadlines }, way);
   const login = watch.tryLogin(connect, signal);
   try {
     const others = [watch.readConsole(signal), watch.judge(signal), machine.exited, aborted(context.signal)];
@@ -115,9 +116,11 @@ class BootWatch {
   readonly #machine: RunningMachine;
   readonly #context: Context;
   readonly #deadlines: BootDeadlines;
+  readonly #way: 'seed' | 'credentials';
   #evidence;
 
-  constructor(machine: RunningMachine, context: Context, deadlines: BootDeadlines) {
+  constructor(machine: RunningMachine, context: Context, deadlines: BootDeadlines, way: 'seed' | 'credentials') {
+    this.#way = way;
     this.#machine = machine;
     this.#context = context;
     this.#deadlines = withLag(deadlines, machine);
@@ -139,7 +142,7 @@ class BootWatch {
     const { clock } = this.#context;
     for (;;) {
       await clock.sleep(JUDGE_MS, signal);
-      const verdict = judgeBoot(this.#evidence, clock.now(), this.#machine.slowness, this.#deadlines);
+      const verdict = judgeBoot(this.#evidence, clock.now(), this.#machine.slowness, this.#deadlines, this.#way);
       if (verdict !== undefined) throw bootError(verdict);
     }
   }

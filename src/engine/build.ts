@@ -18,7 +18,6 @@ import { type ExecuteOptions, executeActions } from './execute.ts';
 import { exportAll } from './export-all.ts';
 import { withFailureMode } from './failure-mode.ts';
 import { waitForLogin } from './first-login.ts';
-import { growRoot } from './grow-root.ts';
 import type { Guest } from './guest.ts';
 import type { BuildJournal } from './journal.ts';
 import { type OpenLayers, openLayers } from './layers/open.ts';
@@ -37,6 +36,7 @@ import type { BuildRequest, BuildResult } from './request.ts';
 import { fetchRequirements } from './requirements.ts';
 import { resolvePlan } from './resolve-plan.ts';
 import { readSecrets, type SecretValues } from './secrets.ts';
+import { settleGuest } from './settle-guest.ts';
 import { type StartedMachine, startMachine } from './start-machine.ts';
 import { verifyArtifacts } from './verify.ts';
 
@@ -134,8 +134,8 @@ async function boot(
     const start = context.clock.now();
     const guest = await waitForLogin(machine, credentials, login, { ...context, span });
     try {
-      const grown = login === 'credentials' ? growRoot(guest, context.signal) : undefined;
-      await Promise.all([silence(guest, plan.os, context.signal), grown]);
+      const settled = login === 'credentials' ? settleGuest(guest, context.signal) : undefined;
+      await Promise.all([silence(guest, plan.os, context.signal), settled]);
       if (layers !== undefined && layers.top === undefined) {
         await guest.run(settleDisk(layers.chain), { signal: context.signal });
         await layers.chain.keep({ index: 0, ms: context.clock.now() - start, machine, credentials });

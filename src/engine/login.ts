@@ -5,6 +5,10 @@ import { generateKeyPair } from '../transport/keys.ts';
 /** How a login gets into a guest: by cloud-init, which reads a NoCloud seed, or by systemd, which reads system credentials. */
 export type LoginWay = 'nocloud' | 'credentials';
 
+/** Hint for a guest that came up otherwise than its base's files promised. */
+export const OTHER_WAY =
+  'the login was given as systemd credentials, without cloud-init; for the other way: --var driver.login=nocloud';
+
 /** A throw-away login and what puts it into the guest. */
 export interface Login {
   readonly credentials: Credentials;

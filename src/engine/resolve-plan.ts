@@ -1,13 +1,13 @@
 import { type BaseImage, type BuildPlan, type Context, canonicalJson, type RemoteBase, sha256 } from '../core/index.ts';
 import { planBuild } from '../plan/planner.ts';
 import { findBase } from './find-base.ts';
-import { growScript } from './grow-root.ts';
 import { type LoginWay, loginDigest } from './login.ts';
 import { chooseLogin } from './login-way.ts';
 import { quietGuest } from './quiet-guest.ts';
 import { keyFacts, type RepositoryState, readRepositories } from './repositories/index.ts';
 import type { BuildRequest } from './request.ts';
 import { resolveDigests } from './requirements.ts';
+import { settleScript } from './settle-guest.ts';
 import { BUILD_HOSTNAME } from './start-machine.ts';
 
 /** A plan whose layer keys count everything that they depend on. */
@@ -43,6 +43,6 @@ export async function resolvePlan(
 /** What is done to every guest before its first layer. */
 function guestDigest({ os }: BuildPlan, login: LoginWay): string {
   const seed = loginDigest(login, { hostname: BUILD_HOSTNAME, minimal: true });
-  const grow = login === 'credentials' ? { grow: growScript.masked } : {};
-  return sha256(canonicalJson({ seed, quiet: quietGuest(os).masked, ...grow }));
+  const settle = login === 'credentials' ? { settle: settleScript.masked } : {};
+  return sha256(canonicalJson({ seed, quiet: quietGuest(os).masked, ...settle }));
 }

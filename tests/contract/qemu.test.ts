@@ -170,7 +170,7 @@ describe('QEMU launches', () => {
     firmware: 'bios' | 'uefi',
     context: TestContext,
     skip: (why: string) => void,
-    credentials: LaunchRequest['credentials'] = {},
+    credentials?: LaunchRequest['credentials'],
   ) {
     if (firmware === 'uefi' && !(await hasUefi())) skip('no UEFI firmware is installed');
     const options = qemu.options.parse(given);
@@ -181,7 +181,11 @@ describe('QEMU launches', () => {
       return { folder: join(dir, name), backing };
     };
     const disk = await place('layer', '../guest.img');
-    await using launched = await qemu.launch({ ...tiny, machine, disk, credentials }, options, context);
+    await using launched = await qemu.launch(
+      { ...tiny, machine, disk, ...(credentials === undefined ? {} : { credentials }) },
+      options,
+      context,
+    );
     const whenLaunched = { credentials: credentialFiles(context.dirs.work), argv: processesWith(context.buildId).join('\n') };
     if (firmware === 'bios') await greeted(launched, TINY_GUEST_LINES[1]);
     const next = await place('next', '../layer/disk.qcow2');

@@ -36,7 +36,7 @@ describe('a build that is stopped', () => {
       `image: debian13
 base: bootstrap
 # The other builds of these tests have their login as credentials.
-driver: { name: qemu, seed: nocloud }
+driver: { name: qemu, login: nocloud }
 without: [setup, node, providers, containerd, cni, kubernetes, guest-agent, network-manager, selinux, cloud-init]
 provision:
   - shell: sleep 5

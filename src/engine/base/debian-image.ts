@@ -121,8 +121,14 @@ export function imageFiles(request: FilesRequest): Readonly<Record<string, strin
     '/etc/machine-id': '',
     '/etc/locale.conf': 'LANG=C.UTF-8\n',
     '/etc/apt/sources.list.d/debian.sources': request.sources,
-    // For a boot without cloud-init, whose own files sort before it; Debian's cloud images have the same as a netplan.
-    '/etc/systemd/network/90-default.network': ['[Match]', 'Name=en* eth*', '', '[Network]', 'DHCP=yes', ''].join('\n'),
+    // For a boot without cloud-init, whose own files sort before it. No card is waited for that nobody configured, and no link of a container.
+    '/etc/systemd/network/90-default.network': [
+      ['[Match]', 'Type=ether', 'Name=eno* enp* ens* enx* eth*', ''],
+      ['[Link]', 'RequiredForOnline=no', ''],
+      ['[Network]', 'DHCP=yes', ''],
+    ]
+      .flat()
+      .join('\n'),
     '/etc/cloud/cloud.cfg.d/95_image.cfg': [
       'datasource_list: [NoCloud, ConfigDrive, VMware, OVF, Ec2, GCE, None]',
       '# The sources are those that the image was made from.',

@@ -1,3 +1,5 @@
+import { parse } from 'yaml';
+import { z } from 'zod';
 import type { GuestFiles } from '../inspect/guest-files.ts';
 import type { OpenGuest } from '../inspect/open-guest.ts';
 
@@ -12,6 +14,7 @@ const NEEDS: readonly (readonly [what: string, look: Look])[] = [
   ['systemd-tmpfiles that reads credentials (systemd 252)', readsCredentials],
   ['the kernel module dmi-sysfs, which systemd reads credentials by', hasDmiSysfs],
   ['an SSH server that starts with the system and reads drop-ins', hasSshServer],
+  ['a root account that may log in', letsRootIn],
   ['a network without cloud-init (networkd with DHCP, by netplan or by itself)', hasNetwork],
   ['a cloud-init that stays off without a datasource', leavesCloudInitOff],
   ['growpart', (files) => isThere(files, '/usr/bin/growpart')],
@@ -46,39 +49,106 @@ async function modules(files: GuestFiles): Promise<readonly string[]> {
   return (await files.list('/lib/modules')).map((version) => `/lib/modules/${version}`);
 }
 
+/** Enabled, reads drop-ins, and keeps nobody out by name: what it says of root otherwise, the build's drop-in says first. */
 async function hasSshServer(files: GuestFiles): Promise<boolean> {
   const starts = await Promise.all(['ssh.service', 'sshd.service'].map((unit) => isThere(files, `${WANTED}/${unit}`)));
+  if (!starts.includes(true) || (await isThere(files, '/etc/ssh/sshd_not_to_be_run'))) return false;
+  const config = await text(files, '/etc/ssh/sshd_config');
+  const [global = ''] = config.split(/^\s*Match\s/im);
+  const all = [config, ...(await texts(files, '/etc/ssh/sshd_config.d', /\.conf$/))];
   return (
-    starts.includes(true) &&
-    /^\s*Include\s+\/etc\/ssh\/sshd_config\.d\/\*\.conf/im.test(await text(files, '/etc/ssh/sshd_config'))
+    /^\s*Include\s+\/etc\/ssh\/sshd_config\.d\/\*\.conf/im.test(global) &&
+    !all.some((config) => /^\s*(Allow|Deny)(Users|Groups)\b/im.test(config))
   );
 }
 
-/** A network for whatever card there is; the files are systemd.network(5) and netplan(5). */
+/** passwd(5), shadow(5): a shell, and neither the account nor its password runs out. */
+async function letsRootIn(files: GuestFiles): Promise<boolean> {
+  const rootOf = (records: string): readonly string[] => /^root:.*$/m.exec(records)?.[0].split(':') ?? [];
+  const shell = rootOf(await text(files, '/etc/passwd'))[6] ?? '';
+  const [, , changed = '', , mostDays = '', , , expires = ''] = rootOf(await text(files, '/etc/shadow'));
+  return (
+    !/(^|\/)(nologin|false)$/.test(shell) && changed !== '0' && expires === '' && (mostDays === '' || Number(mostDays) >= 99_999)
+  );
+}
+
+/** What systemd calls a card of a virtual machine (systemd.net-naming-scheme(7)). */
+const CARDS = ['enp0s2', 'ens3'];
+
+/** A network for whatever card there is. */
 async function hasNetwork(files: GuestFiles): Promise<boolean> {
   if (!(await isThere(files, `${WANTED}/systemd-networkd.service`))) return false;
   const networks = await texts(files, '/etc/systemd/network', /\.network$/);
-  const plans = (await isThere(files, '/usr/sbin/netplan')) ? await texts(files, '/etc/netplan', /\.yaml$/) : [];
+  // The first file that fits a card is taken (systemd.network(5)); one for an address of its own fits none of ours.
+  const first = networks.find((network) => !/^(Permanent)?MACAddress=/m.test(network));
+  if (first !== undefined) return isForAnyCard(first);
+  if (!(await isThere(files, '/usr/sbin/netplan'))) return false;
+  const plans = await texts(files, '/etc/netplan', /\.yaml$/);
+  return plans.length > 0 && plans.every(plansAnyCard);
+}
+
+function isForAnyCard(network: string): boolean {
+  const [, match = ''] = /^\[Match\]\n([^[]*)/m.exec(network) ?? [];
+  const keys = Array.from(match.matchAll(/^(\w+)=(.*)$/gm), ([, key = '', value = '']) => [key, value] as const);
+  const globs = keys.find(([key]) => key === 'Name')?.[1].split(/\s+/) ?? [];
+  return keys.every(([key]) => ['Name', 'Type'].includes(key)) && fitsCards(globs) && /^DHCP=(yes|true|ipv4)\s*$/m.test(network);
+}
+
+const netplanSchema = z.object({
+  network: z.object({
+    ethernets: z.record(
+      z.string(),
+      z.object({ match: z.object({ name: z.string() }).strict().optional(), dhcp4: z.boolean().optional() }),
+    ),
+  }),
+});
+
+/** netplan(5): whether every stanza that may be for our card asks for DHCP, and there is one. */
+function plansAnyCard(plan: string): boolean {
+  const { data } = netplanSchema.safeParse(parsed(plan));
+  const stanzas = Object.values(data?.network.ethernets ?? {});
   return (
-    networks.some((network) => /^Name=(.*\s)?en?\*/m.test(network) && /^DHCP=(yes|true|ipv4)\s*$/m.test(network)) ||
-    plans.some((plan) => /\bname:\s*["']?en?\*/.test(plan) && /\bdhcp4:\s*(true|yes)\b/.test(plan))
+    stanzas.length > 0 &&
+    stanzas.every(({ match, dhcp4 }) => dhcp4 === true && match !== undefined) &&
+    fitsCards(stanzas.map(({ match }) => match?.name ?? ''))
   );
 }
 
+function parsed(yaml: string): unknown {
+  try {
+    return parse(yaml);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether each card is fitted by a glob; of globs only prefixes are understood. */
+function fitsCards(globs: readonly string[]): boolean {
+  return CARDS.every((card) => globs.some((glob) => /^[a-z0-9]*\*$/.test(glob) && card.startsWith(glob.slice(0, -1))));
+}
+
 /**
- * ds-identify turns cloud-init off for a boot when it finds no datasource, unless it is told not to look: by a policy, or by a list of only one
+ * ds-identify turns cloud-init off for a boot when it finds no datasource, unless it is told not to look: by a policy, a seed, or a list of only one
  * (ds-identify, comments at its top). A system without cloud-init is fine too.
  */
 async function leavesCloudInitOff(files: GuestFiles): Promise<boolean> {
   if (!(await isThere(files, '/usr/bin/cloud-init'))) return true;
-  if (!(await isThere(files, '/usr/lib/cloud-init/ds-identify')) || (await isThere(files, '/etc/cloud/ds-identify.cfg')))
-    return false;
+  if (!(await isThere(files, '/usr/lib/cloud-init/ds-identify'))) return false;
+  for (const path of TOLD) if (await isThere(files, path)) return false;
   const configs = [await text(files, '/etc/cloud/cloud.cfg'), ...(await texts(files, '/etc/cloud/cloud.cfg.d', /\.cfg$/))];
   const lists = configs.flatMap((config) => Array.from(config.matchAll(/^datasource_list:\s*(.*)$/gm), ([, list = '']) => list));
+  if (configs.some((config) => /^\s*(NoCloud|MAAS):/m.test(config))) return false;
   const last = lists.at(-1);
   // A list over several lines is not understood here.
   return last === undefined || sources(last).length > 1;
 }
+
+const TOLD = [
+  '/etc/cloud/ds-identify.cfg',
+  '/var/lib/cloud/seed/nocloud',
+  '/var/lib/cloud/seed/nocloud-net',
+  '/var/lib/cloud/instance',
+];
 
 function sources(list: string): readonly string[] {
   const inner = /^\[([^\]]*)\]/.exec(list)?.[1] ?? '';

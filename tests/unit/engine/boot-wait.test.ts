@@ -75,15 +75,25 @@ describe('a boot that succeeds', () => {
     expect(notes()).toEqual(['firmware', 'bootloader', 'kernel', 'systemd', 'cloud-init', 'logged in, waiting for cloud-init']);
   });
 
-  it('asks nothing of cloud-init where the login comes from elsewhere', async () => {
+  it('asks nothing of cloud-init where the login comes from elsewhere, and lets the network come up after the system', async () => {
+    const console: ConsoleScript = [...SYSTEMD, [6000, '[  OK  ] Reached target multi-user.target - Multi-User System.']];
     const failed = { stdout: '', exitCode: 1 };
-    const { guest } = await boot(
-      { console: UP },
-      sshd(() => undefined, failed),
+    const { guest, seconds } = await boot(
+      { console },
+      sshd((at) => (at < 11_000 ? nobody() : undefined), failed),
       { cloudInit: 'none' },
     );
     expect(guest).toBeDefined();
-    expect(notes()).not.toContain('logged in, waiting for cloud-init');
+    expect(seconds).toBeLessThan(12);
+    expect(notes()).toEqual(['firmware', 'bootloader', 'kernel', 'systemd', 'sshd']);
+  });
+
+  it('gives up where such a login is not taken, and does not ask for cloud-init', async () => {
+    const console: ConsoleScript = [...SYSTEMD, [6000, '[  OK  ] Reached target multi-user.target - Multi-User System.']];
+    const { error, seconds } = await boot({ console }, sshd(nobody), { cloudInit: 'none' });
+    expect(error).toMatchObject({ code: 'KIB_SEED_IGNORED', hint: 'the base must apply system credentials' });
+    expect(error?.message).not.toContain('cloud-init');
+    expect(seconds).toBeLessThan(23);
   });
 
   it('needs no console', async () => {

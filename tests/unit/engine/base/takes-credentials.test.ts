@@ -21,6 +21,8 @@ const DEBIAN: Readonly<Record<string, string>> = {
   '/etc/cloud/cloud.cfg': 'users:\n  - default\n',
   [DATASOURCES]: 'datasource_list: [NoCloud, ConfigDrive, None]\n',
   '/usr/bin/growpart': '',
+  '/etc/passwd': 'daemon:x:1:1::/:/usr/sbin/nologin\nroot:x:0:0:root:/root:/bin/bash\n',
+  '/etc/shadow': 'root:*:20000:0:99999:7:::\n',
   '/usr/sbin/resize2fs': '',
 };
 
@@ -52,6 +54,7 @@ describe('a base that takes a login as system credentials', () => {
     ],
     ['no list of datasources', { [DATASOURCES]: undefined }],
     ['no cloud-init', { '/usr/bin/cloud-init': undefined, '/usr/lib/cloud-init/ds-identify': undefined }],
+    ['a network of one card besides', { '/etc/systemd/network/10-nic.network': '[Match]\nMACAddress=52:54:00:12:34:56\n' }],
     ['SELinux that only warns', { '/etc/selinux/config': 'SELINUX=permissive\n' }],
   ])('may have %s', async (_what, changes) => {
     expect(await lacked(changes)).toBeUndefined();
@@ -64,7 +67,31 @@ describe('a base that takes a login as system credentials', () => {
     ['an SSH server', { [`${WANTED}/ssh.service`]: undefined }],
     ['an SSH server', { '/etc/ssh/sshd_config': '#Include /etc/ssh/sshd_config.d/*.conf\n' }],
     ['a network', { [`${WANTED}/systemd-networkd.service`]: undefined }],
+    ['an SSH server', { '/etc/ssh/sshd_config': 'Match User x\nInclude /etc/ssh/sshd_config.d/*.conf\n' }],
+    ['an SSH server', { '/etc/ssh/sshd_config.d/10-site.conf': 'AllowGroups admins\n' }],
+    ['an SSH server', { '/etc/ssh/sshd_not_to_be_run': '' }],
+    ['a root account', { '/etc/passwd': 'root:x:0:0:root:/root:/sbin/nologin\n' }],
+    ['a root account', { '/etc/shadow': 'root:*:0:0:99999:7:::\n' }],
+    ['a root account', { '/etc/shadow': 'root:*:20000:0:365:7:::\n' }],
+    ['a root account', { '/etc/shadow': 'root:*:20000:0:99999:7::1:\n' }],
     ['a network', { [NETWORK]: undefined }],
+    ['a network', { [NETWORK]: '[Match]\nName=eth*\n\n[Network]\nDHCP=yes\n' }],
+    ['a network', { [NETWORK]: '[Match]\nName=en*\nDriver=e1000\n\n[Network]\nDHCP=yes\n' }],
+    ['a network', { '/etc/systemd/network/10-site.network': '[Match]\nName=en*\n\n[Link]\nUnmanaged=yes\n' }],
+    [
+      'a network',
+      {
+        [NETWORK]: undefined,
+        '/usr/sbin/netplan': '',
+        '/etc/netplan/90-default.yaml': `network:
+  ethernets:
+    all: { match: { name: 'en*' }, dhcp4: false }
+    other: { match: { name: 'eth*' }, dhcp4: true }
+`,
+      },
+    ],
+    ['a cloud-init', { '/var/lib/cloud/seed/nocloud/user-data': '' }],
+    ['a cloud-init', { '/etc/cloud/cloud.cfg.d/90_own.cfg': 'datasource:\n  NoCloud:\n    seedfrom: http://192.0.2.1/\n' }],
     ['a network', { [NETWORK]: '[Match]\nName=en*\n\n[Network]\nAddress=192.0.2.2/24\n' }],
     ['a network', { [NETWORK]: '[Match]\nMACAddress=52:54:00:12:34:56\n\n[Network]\nDHCP=yes\n' }],
     ['a network', { [NETWORK]: undefined, '/etc/netplan/90-default.yaml': 'name: en*\ndhcp4: true\n' }],
