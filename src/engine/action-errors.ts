@@ -126,7 +126,7 @@ function describe(failure: ActionFailure, how: string): string {
 function facts(failure: ActionFailure, cause: Error | undefined): KibErrorOptions {
   return {
     details: details(failure),
-    hint: 'with --on-error keep the machine is kept: kib-native ssh <build>, then run the script by sudo sh -eu',
+    hint: 'with --on-error keep the machine is kept: kib-native ssh <build>, then run the script as root by sh -eu',
     cause,
   };
 }

@@ -1,5 +1,6 @@
 import type { BootFailure } from './boot-failures.ts';
 import { BOOT_PHASES, type BootPhase, type BootState, later } from './boot-phases.ts';
+import type { LoginWay } from './login.ts';
 
 /** What came of the last try to log in. */
 export type LoginTry = 'none' | 'no-server' | 'broken' | 'host-key' | 'key-refused';
@@ -70,7 +71,7 @@ export function judgeBoot(
   now: number,
   slowness: number,
   deadlines: BootDeadlines,
-  way: 'seed' | 'credentials' = 'seed',
+  way: LoginWay = 'nocloud',
 ): BootVerdict | undefined {
   const { state, failureSince, settledSince } = evidence;
   if (state.failure !== undefined && failureSince !== undefined && now - failureSince >= state.failure.graceMs)
@@ -101,8 +102,8 @@ function isSeedIgnored({ state, login }: Evidence): boolean {
   return login === 'no-server' && state.up === 'multi-user' && state.cloudInit === 'unseen';
 }
 
-function ignored({ state, login }: Evidence, way: 'seed' | 'credentials'): BootVerdict {
-  const whose = way === 'seed' ? 'the seed’s' : 'the build’s';
+function ignored({ state, login }: Evidence, way: LoginWay): BootVerdict {
+  const whose = way === 'nocloud' ? 'the seed’s' : 'the build’s';
   const how =
     login === 'host-key'
       ? `its SSH server shows another host key than ${whose}`

@@ -24,6 +24,7 @@ import {
 } from './boot-verdict.ts';
 import { type CloudInitStage, waitForCloudInit } from './cloud-init-wait.ts';
 import { type Connector, Guest } from './guest.ts';
+import type { LoginWay } from './login.ts';
 
 export interface BootWaitOptions {
   /** Default: BOOT_DEADLINES. */
@@ -61,7 +62,7 @@ export async function waitForGuest(
   const signal = AbortSignal.any([context.signal, stop.signal]);
   const connect = connector(machine, credentials, context, options.connect ?? connectSsh);
   throwIfAborted(context.signal);
-  const way = options.cloudInit === 'none' ? 'credentials' : 'seed';
+  const way = options.cloudInit === 'none' ? 'credentials' : 'nocloud';
   const watch = new BootWatch(machine, context, { ...BOOT_DEADLINES, ...options.deadlines }, way);
   const login = watch.tryLogin(connect, signal);
   try {
@@ -116,10 +117,10 @@ class BootWatch {
   readonly #machine: RunningMachine;
   readonly #context: Context;
   readonly #deadlines: BootDeadlines;
-  readonly #way: 'seed' | 'credentials';
+  readonly #way: LoginWay;
   #evidence;
 
-  constructor(machine: RunningMachine, context: Context, deadlines: BootDeadlines, way: 'seed' | 'credentials') {
+  constructor(machine: RunningMachine, context: Context, deadlines: BootDeadlines, way: LoginWay) {
     this.#way = way;
     this.#machine = machine;
     this.#context = context;

@@ -1,7 +1,7 @@
 import type { BaseImage, Context, MachineSpec, RemoteBase } from '../core/index.ts';
 import type { ResolvedImage } from '../plan/resolved.ts';
+import { readBaseFiles } from './base/base-files.ts';
 import type { LoginWay } from './login.ts';
-import { readBaseFiles } from './repositories/base-files.ts';
 
 /**
  * How a build's login gets into the base: as system credentials where the driver can give them and the base's files show that it takes them, which

@@ -1,9 +1,9 @@
 import type { BaseImage, BuildPlan, Context, RemoteBase } from '../../core/index.ts';
 import type { KeyFacts } from '../../plan/keys.ts';
+import { readBaseFiles } from '../base/base-files.ts';
 import { formatAge } from '../base/bootstrap.ts';
 import { mapParallel } from '../parallel.ts';
 import type { BuildRequest } from '../request.ts';
-import { readBaseFiles } from './base-files.ts';
 import { isNeverSeen, readFingerprint, type SeenFingerprint } from './fingerprint.ts';
 import { applyLock } from './lock.ts';
 import { SeenTexts } from './seen.ts';

@@ -125,7 +125,7 @@ describe('a build whose action fails', () => {
       { kind: 'path', id: work },
     ]);
     expect(events).toContainEqual(expect.objectContaining({ type: 'warning', code: 'KIB_KEPT' }));
-    expect(isKibError(error) && error.hint).toBe(`kib-native ssh ${id}, then run the script by sudo sh -eu`);
+    expect(isKibError(error) && error.hint).toBe(`kib-native ssh ${id}, then run the script as root by sh -eu`);
 
     const access = JSON.parse(await readFile(join(logs, 'ssh.json'), 'utf8')) as MachineAccess;
     expect(access).toEqual({

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { collectFiles } from '../../../../src/engine/repositories/base-files.ts';
+import { collectFiles } from '../../../../src/engine/base/base-files.ts';
 import { memoryFiles } from '../../../support/memory-files.ts';
 
 describe('collectFiles', () => {

@@ -1,11 +1,11 @@
 import { posix } from 'node:path';
 import { z } from 'zod';
 import { type BaseImage, type Context, isKibError, throwIfAborted } from '../../core/index.ts';
-import { withBaseDisk } from '../base/open-base.ts';
-import { lackedForCredentials } from '../base/takes-credentials.ts';
 import { cachePath, readCacheFile, writeCacheFile } from '../cache-file.ts';
 import type { GuestFiles } from '../inspect/guest-files.ts';
 import { type OpenGuest, openGuest } from '../inspect/open-guest.ts';
+import { withBaseDisk } from './open-base.ts';
+import { lackedForCredentials } from './takes-credentials.ts';
 
 const keptSchema = z.object({
   /** Raised whenever this or lackedForCredentials looks at other things. */
@@ -22,10 +22,10 @@ const keptSchema = z.object({
 export interface BaseFiles {
   /** What they say about its package repositories: the files of apt and dnf, by path. */
   readonly files: ReadonlyMap<string, string>;
-  /** What it lacks to be logged in to by system credentials; undefined when nothing. */
-  readonly lacked?: string;
   /** Why there are none, when the base cannot be read. */
   readonly unreadable?: string;
+  /** What it lacks to be logged in to by system credentials; undefined when nothing. */
+  readonly lacked?: string;
 }
 
 const FILES = ['/etc/os-release', '/etc/apt/sources.list'];
