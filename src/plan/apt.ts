@@ -21,6 +21,9 @@ const APT_GET = raw(
 // needrestart(1) would ask, or restart services in the middle of the transaction.
 const ENVIRONMENT = raw('export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1');
 
+const LISTS = raw('/var/lib/apt/lists');
+/** Lies beside lists that are an excerpt and goes with them. */
+const EXCERPT_MARK = raw('kib_Packages.excerpt');
 const NETWORK_ATTEMPTS = 3;
 const UPDATE_TIMEOUT_MS = 600_000;
 const INSTALL_TIMEOUT_MS = 1_800_000;
@@ -29,7 +32,7 @@ const INSTALL_TIMEOUT_MS = 1_800_000;
 export const apt: PackageManagerSeam = {
   sources: ({ repositories, packages, upgrade }) => [
     ...repositories.flatMap(addRepository),
-    ...(packages.length > 0 || upgrade || repositories.length > 0 ? [update] : []),
+    ...(packages.length > 0 || upgrade || repositories.length > 0 ? [update(packages.map(({ name }) => name))] : []),
   ],
   transaction: ({ packages, settledLater, upgrade }) =>
     packages.length === 0 && !upgrade ? [] : [change(packages, settledLater, upgrade)],
@@ -40,7 +43,7 @@ export const apt: PackageManagerSeam = {
       script: lines([
         ENVIRONMENT,
         sh`
-          if [ -z "$(find /var/lib/apt/lists -maxdepth 1 -name '*_Packages*' | head -n 1)" ]; then
+          if [ -z "$(find ${LISTS} -maxdepth 1 -name '*_Packages*' | head -n 1)" ]; then
             ${APT_GET} -o APT::Update::Error-Mode=any update
           fi
         `,
@@ -65,12 +68,16 @@ function change(packages: readonly PackageRequest[], settledLater: readonly stri
   // Who asks for a version gets it, also when the base has a newer one.
   const isPinned = packages.some(({ version }) => version !== undefined);
   const options = isPinned ? ['--allow-downgrades'] : [];
-  const command = aptGet(upgrade ? 'dist-upgrade' : 'install', [...options, ...packages.map(spec)]);
+  const install = aptGet(upgrade ? 'dist-upgrade' : 'install', [...options, ...packages.map(spec)]);
   const upgradeTitle = names.length === 0 ? 'upgrade all packages' : `upgrade all packages, ${installTitle(names)}`;
   return {
     kind: 'exec',
     title: upgrade ? upgradeTitle : installTitle(names),
-    script: lines([ENVIRONMENT, withHelpers(orListVersions(command, packages, listAptVersions), settledLater)]),
+    script: lines([
+      ENVIRONMENT,
+      sh`kib_install() { ${install}; }`,
+      withHelpers(sh`${orListVersions(installOrReadAll, packages, listAptVersions)} && ${forgetLists}`, settledLater),
+    ]),
     timeoutMs: INSTALL_TIMEOUT_MS,
     attempts: NETWORK_ATTEMPTS,
     packages: true,
@@ -82,18 +89,39 @@ function aptGet(command: 'install' | 'dist-upgrade', packages: readonly string[]
   return sh`${APT_GET} -o DPkg::Path="$dpkg_path" --no-install-recommends ${command} ${packages}`;
 }
 
-const update: PrimitiveAction = {
+/**
+ * Reads the package lists. Where the host's package cache offers it (KIB_APT_LISTS), only the signed Release files, and of the lists what these packages can
+ * need: decompressing and indexing all of an archive takes longer than everything else that is done with it. Without the error mode apt-get update exits 0
+ * although a repository could not be read.
+ */
+const update = (names: readonly string[]): PrimitiveAction => ({
   kind: 'exec',
   title: 'read the package lists',
-  // Without the error mode apt-get update exits 0 although a repository could not be read.
   script: sh`
     ${ENVIRONMENT}
+    if [ -n "\${KIB_APT_LISTS-}" ]; then
+      ${APT_GET} -o APT::Update::Error-Mode=any -o Acquire::IndexTargets::deb::Packages::DefaultEnabled=false update
+      if "$KIB_APT_LISTS" ${names}; then
+        : >${LISTS}/${EXCERPT_MARK}
+        exit 0
+      fi
+    fi
     ${APT_GET} -o APT::Update::Error-Mode=any update
   `,
   timeoutMs: UPDATE_TIMEOUT_MS,
   attempts: NETWORK_ATTEMPTS,
   packages: true,
-};
+});
+
+/** They may be of these packages alone, so whoever wants others later reads them anew; apt would take them for whole as long as the Release file is the same. */
+const forgetLists = sh`find ${LISTS} -maxdepth 1 -name '*_Packages*' -delete`;
+
+/** What apt's solver finds among packages that contradict each other may depend on all that there are, so an excerpt has no last word. */
+const installOrReadAll = sh`
+  { kib_install || {
+    [ -e ${LISTS}/${EXCERPT_MARK} ] && ${forgetLists} && ${APT_GET} -o APT::Update::Error-Mode=any update && kib_install
+  }; }
+`;
 
 /** One deb822 file (sources.list(5)) whose key vouches for this repository only. */
 function addRepository(repository: PackageRepository): readonly PrimitiveAction[] {

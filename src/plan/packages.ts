@@ -17,16 +17,14 @@ export interface PackagesPlan {
   readonly setup: PackageSetup | undefined;
   /** What comes before everything else, recipes' `prepare` too. */
   readonly before: readonly PrimitiveAction[];
-  /** Makes the repositories known. */
-  readonly sources: readonly PrimitiveAction[];
-  /** Installs everything from them. */
+  /** Makes the repositories known and installs everything from them. */
   readonly actions: readonly PrimitiveAction[];
   /** What takes back what `before` did. */
   readonly after: readonly PrimitiveAction[];
 }
 
 /**
- * The layers `repositories` and `packages`: every recipe's repositories, and every recipe's packages in one transaction. Nothing when nobody wants any. Throws
+ * The layer `packages`: every recipe's repositories, and every recipe's packages in one transaction. Nothing when nobody wants any. Throws
  * KIB_RECIPE_INVALID when recipes contradict each other.
  */
 export function planPackages(chosen: readonly ChosenRecipe[], context: RecipeContext): PackagesPlan {
@@ -50,8 +48,7 @@ export function planPackages(chosen: readonly ChosenRecipe[], context: RecipeCon
     repositories: distinct,
     setup,
     before: setup === undefined ? [] : manager.changeSources(setup),
-    sources: manager.sources(wanted),
-    actions: [...manager.transaction(wanted), ...(upgrade ? [rebootIntoNewKernel] : [])],
+    actions: [...manager.sources(wanted), ...manager.transaction(wanted), ...(upgrade ? [rebootIntoNewKernel] : [])],
     after: setup === undefined ? [] : manager.restoreSources(setup),
   };
 }

@@ -32,7 +32,7 @@ const ACTIONS: readonly (PlannedAction & ScriptAction)[] = [
   },
 ];
 const staged = new Map([[url, '/var/tmp/kib-1']]);
-const packageWrapper = aptWrapper('http://127.0.0.1:40000/c0ffee');
+const packageWrapper = aptWrapper({ port: 40_000, token: 'c0ffee' });
 const steps = ACTIONS.map((action) => actionStep(action, { staged, slowness: 2, packageWrapper }));
 
 describe('the script of a layer', () => {

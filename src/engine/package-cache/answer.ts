@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { errorMessage, isKibError, maskUrls } from '../../core/index.ts';
+import { answerLists, LISTS_PATH } from './lists/answer-lists.ts';
 import { type MirrorGroups, mirrorsOf, rewriteMirrors } from './mirror-list.ts';
 import { type Relay, type Source, statusFor } from './relay.ts';
 import type { PackageStore } from './store.ts';
@@ -15,8 +16,12 @@ export interface AnswerOptions {
   readonly token: string;
 }
 
-/** Answers one request of a package manager: GET and HEAD, one range, and the conditions apt sets. Rejects when the answer broke off. */
+/**
+ * Answers one request of a package manager: GET and HEAD, one range, and the conditions apt sets; or the question for an excerpt of package
+ * lists. Rejects when the answer broke off.
+ */
 export async function answerRequest(req: IncomingMessage, res: ServerResponse, options: AnswerOptions): Promise<void> {
+  if (req.method === 'POST' && req.url === `/${options.token}/${LISTS_PATH}`) return answerLists(req, res, options);
   const target = targetOf(req, options.token);
   if (target === undefined) return refuse(res, 403, 'not an address this host fetches for its guest');
   if (req.method !== 'GET' && req.method !== 'HEAD') return refuse(res, 405, 'only GET and HEAD');

@@ -104,8 +104,7 @@ export class PackageCache implements AsyncDisposable {
       context.span.warn('KIB_SSH_FORWARD', 'the guest’s SSH server forwards no ports; it downloads all packages itself', hint);
       return undefined;
     }
-    if (packageManager === 'dnf') return dnfWrapper({ port, token: this.#token });
-    return aptWrapper(`http://127.0.0.1:${port}/${this.#token}`);
+    return packageManager === 'dnf' ? dnfWrapper({ port, token: this.#token }) : aptWrapper({ port, token: this.#token });
   }
 
   /** Looks at what is served from now on. */

@@ -35,8 +35,14 @@ export function forProxy(url: string): string {
   return url.replace(/^https:\/\/([^/:?#@[\]]+)(:\d+)?(?=\/|$)/i, 'http://$1.https.invalid$2');
 }
 
-function checked(url: string, isMirrorList: boolean): Target | undefined {
-  if (!URL.canParse(url)) return undefined;
+/** The address as it is fetched; undefined for one that only the guest can mean, or that carries a login. */
+export function fetchable(url: string): string | undefined {
+  if (!/^https?:/.test(url) || !URL.canParse(url)) return undefined;
   const parsed = new URL(url);
-  return LOCAL.test(parsed.hostname) || parsed.username !== '' ? undefined : { url: parsed.href, isMirrorList };
+  return LOCAL.test(parsed.hostname) || parsed.username !== '' ? undefined : parsed.href;
+}
+
+function checked(url: string, isMirrorList: boolean): Target | undefined {
+  const found = fetchable(url);
+  return found === undefined ? undefined : { url: found, isMirrorList };
 }

@@ -22,10 +22,9 @@ describe('prepare', () => {
     const first = recipe('first', { prepare: () => [exec('one'), exec('two')] });
     const last = recipe('last', { prepare: () => [{ kind: 'file', path: '/etc/three', text: '' }], after: ['first'] });
     const { layers } = plan([last, wants, first]);
-    expect(layers.map(({ name }) => name)).toEqual(['boot', 'repositories', 'packages']);
-    expect(titlesOf(layers[1]?.actions)).toEqual(['one', 'two', 'write /etc/three', 'read the package lists']);
-    expect(layers[1]?.actions.map(({ id }) => id)).toEqual([1, 2, 3, 4].map((place) => `repositories/${place}`));
-    expect(titlesOf(layers[2]?.actions)).toEqual(['install jq']);
+    expect(layers.map(({ name }) => name)).toEqual(['boot', 'packages']);
+    expect(titlesOf(layers[1]?.actions)).toEqual(['one', 'two', 'write /etc/three', 'read the package lists', 'install jq']);
+    expect(layers[1]?.actions.map(({ id }) => id)).toEqual([1, 2, 3, 4, 5].map((place) => `packages/${place}`));
   });
 
   it('comes after the repositories of the base were changed', () => {
