@@ -126,7 +126,9 @@ function describe(failure: ActionFailure, how: string): string {
 function facts(failure: ActionFailure, cause: Error | undefined): KibErrorOptions {
   return {
     details: details(failure),
-    hint: 'with --on-error keep the machine is kept: kib-native ssh <build>, then run the script as root by sh -eu',
+    hint: failure.tail.some((line) => line.startsWith('E: Unable to locate package'))
+      ? 'the guest has no package lists after the layer packages: run apt-get update first'
+      : 'with --on-error keep the machine is kept: kib-native ssh <build>, then run the script as root by sh -eu',
     cause,
   };
 }

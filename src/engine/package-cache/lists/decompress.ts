@@ -42,10 +42,15 @@ async function takeAll(chunks: AsyncIterable<Buffer>, take: (chunk: Buffer) => v
 /** The module is loaded when it is needed: most lists are there as gzip too. Node finds no names in it, only what it exports as a whole. */
 async function unxz(chunks: AsyncIterable<Buffer>, take: (chunk: Buffer) => void): Promise<void> {
   const { XzReadableStream } = (await import('xz-decompress')).default;
-  const input = Readable.toWeb(Readable.from(chunks)) as ReadableStream<Uint8Array>;
-  const reader = new XzReadableStream(input).getReader();
-  for (let part = await reader.read(); !part.done; part = await reader.read()) {
-    const { buffer, byteOffset, byteLength } = part.value;
-    take(Buffer.from(buffer, byteOffset, byteLength));
+  const input = Readable.from(chunks);
+  try {
+    const reader = new XzReadableStream(Readable.toWeb(input) as ReadableStream<Uint8Array>).getReader();
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      const { buffer, byteOffset, byteLength } = part.value;
+      take(Buffer.from(buffer, byteOffset, byteLength));
+    }
+  } finally {
+    // It reads on by itself, and whoever opened the chunks closes them next.
+    input.destroy();
   }
 }
