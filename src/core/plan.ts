@@ -17,7 +17,7 @@ export interface LayerInput {
   readonly text?: string;
 }
 
-/** Actions that are cached and reported together: `boot` (none), `packages`, then one layer per recipe. */
+/** Actions that are cached and reported together: `boot` (none), `repositories` where reading what they sign is a step of its own, `packages`, then one layer per recipe. */
 export interface Layer {
   readonly name: string;
   /** Hex SHA-256 over the parent's key and the inputs' digests; equal keys mean equal guests. */

@@ -127,7 +127,7 @@ function facts(failure: ActionFailure, cause: Error | undefined): KibErrorOption
   return {
     details: details(failure),
     hint: failure.tail.some((line) => line.startsWith('E: Unable to locate package'))
-      ? 'the guest has no package lists after the layer packages: run apt-get update first'
+      ? 'of the package lists only what the build needed is in the guest: run apt-get update first'
       : 'with --on-error keep the machine is kept: kib-native ssh <build>, then run the script as root by sh -eu',
     cause,
   };

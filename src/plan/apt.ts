@@ -22,8 +22,8 @@ const APT_GET = raw(
 const ENVIRONMENT = raw('export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1');
 
 const LISTS = raw('/var/lib/apt/lists');
-/** Lies beside lists that are an excerpt and goes with them. */
-const EXCERPT_MARK = raw('kib_Packages.excerpt');
+/** Lies beside lists that are an excerpt; apt removes what it does not know when it reads lists (APT::Get::List-Cleanup). */
+const EXCERPT = raw('/var/lib/apt/lists/kib-excerpt');
 const NETWORK_ATTEMPTS = 3;
 const UPDATE_TIMEOUT_MS = 600_000;
 const INSTALL_TIMEOUT_MS = 1_800_000;
@@ -32,7 +32,7 @@ const INSTALL_TIMEOUT_MS = 1_800_000;
 export const apt: PackageManagerSeam = {
   sources: ({ repositories, packages, upgrade }) => [
     ...repositories.flatMap(addRepository),
-    ...(packages.length > 0 || upgrade || repositories.length > 0 ? [update(packages.map(({ name }) => name))] : []),
+    ...(packages.length > 0 || upgrade || repositories.length > 0 ? [verify] : []),
   ],
   transaction: ({ packages, settledLater, upgrade }) =>
     packages.length === 0 && !upgrade ? [] : [change(packages, settledLater, upgrade)],
@@ -43,8 +43,8 @@ export const apt: PackageManagerSeam = {
       script: lines([
         ENVIRONMENT,
         sh`
-          if [ -z "$(find ${LISTS} -maxdepth 1 -name '*_Packages*' | head -n 1)" ]; then
-            ${APT_GET} -o APT::Update::Error-Mode=any update
+          if [ -e ${EXCERPT} ] || [ -z "$(find ${LISTS} -maxdepth 1 -name '*_Packages*' | head -n 1)" ]; then
+            ${readAllAfterExcerpt}
           fi
         `,
         withHelpers(aptGet('install', packages), []),
@@ -75,8 +75,9 @@ function change(packages: readonly PackageRequest[], settledLater: readonly stri
     title: upgrade ? upgradeTitle : installTitle(names),
     script: lines([
       ENVIRONMENT,
+      readLists(names),
       sh`kib_install() { ${install}; }`,
-      withHelpers(sh`${orListVersions(installOrReadAll, packages, listAptVersions)} && ${forgetLists}`, settledLater),
+      withHelpers(sh`${orListVersions(installOrReadAll, packages, listAptVersions)} && ${endExcerpt}`, settledLater),
     ]),
     timeoutMs: INSTALL_TIMEOUT_MS,
     attempts: NETWORK_ATTEMPTS,
@@ -90,38 +91,43 @@ function aptGet(command: 'install' | 'dist-upgrade', packages: readonly string[]
 }
 
 /**
- * Reads the package lists. Where the host's package cache offers it (KIB_APT_LISTS), only the signed Release files, and of the lists what these packages can
- * need: decompressing and indexing all of an archive takes longer than everything else that is done with it. Without the error mode apt-get update exits 0
- * although a repository could not be read.
+ * Reads and verifies what repositories sign, which depends on no package. Without the error mode apt-get update exits 0 although a repository could not
+ * be read. Lists that are there stay unless their Release file is another, but none is read.
  */
-const update = (names: readonly string[]): PrimitiveAction => ({
+const verify: PrimitiveAction = {
   kind: 'exec',
-  title: 'read the package lists',
+  title: 'read what the package repositories sign',
   script: sh`
     ${ENVIRONMENT}
-    if [ -n "\${KIB_APT_LISTS-}" ]; then
-      ${APT_GET} -o APT::Update::Error-Mode=any -o Acquire::IndexTargets::deb::Packages::DefaultEnabled=false update
-      if "$KIB_APT_LISTS" ${names}; then
-        : >${LISTS}/${EXCERPT_MARK}
-        exit 0
-      fi
-    fi
-    ${APT_GET} -o APT::Update::Error-Mode=any update
+    ${APT_GET} -o APT::Update::Error-Mode=any -o Acquire::IndexTargets::deb::Packages::DefaultEnabled=false update
   `,
   timeoutMs: UPDATE_TIMEOUT_MS,
   attempts: NETWORK_ATTEMPTS,
   packages: true,
-});
+};
 
-/** They may be of these packages alone, so whoever wants others later reads them anew; apt would take them for whole as long as the Release file is the same. */
-const forgetLists = sh`find ${LISTS} -maxdepth 1 -name '*_Packages*' -delete`;
+const readAll = sh`${APT_GET} -o APT::Update::Error-Mode=any update`;
+
+/** apt takes lists for whole as long as their Release file is the one it had, so an excerpt is removed before whole lists are read. */
+const readAllAfterExcerpt = sh`find ${LISTS} -maxdepth 1 -type f ! -name lock -delete && ${readAll}`;
+
+/**
+ * Where the host's package cache offers it (KIB_APT_LISTS), only that of the lists which these packages can need: decompressing and indexing all of an
+ * archive takes longer than everything else that apt does with it.
+ */
+const readLists = (names: readonly string[]): Sh => sh`
+  if [ -n "\${KIB_APT_LISTS-}" ] && "$KIB_APT_LISTS" ${names}; then
+    : >${EXCERPT}
+  elif [ ! -e ${EXCERPT} ]; then
+    ${readAll}
+  fi
+`;
 
 /** What apt's solver finds among packages that contradict each other may depend on all that there are, so an excerpt has no last word. */
-const installOrReadAll = sh`
-  { kib_install || {
-    [ -e ${LISTS}/${EXCERPT_MARK} ] && ${forgetLists} && ${APT_GET} -o APT::Update::Error-Mode=any update && kib_install
-  }; }
-`;
+const installOrReadAll = sh`{ kib_install || { [ -e ${EXCERPT} ] && ${readAllAfterExcerpt} && kib_install; }; }`;
+
+/** So that the next `apt-get update`, whosever it is, reads whole lists. */
+const endExcerpt = sh`{ [ ! -e ${EXCERPT} ] || rm -f ${LISTS}/*Release; }`;
 
 /** One deb822 file (sources.list(5)) whose key vouches for this repository only. */
 function addRepository(repository: PackageRepository): readonly PrimitiveAction[] {

@@ -17,14 +17,16 @@ export interface PackagesPlan {
   readonly setup: PackageSetup | undefined;
   /** What comes before everything else, recipes' `prepare` too. */
   readonly before: readonly PrimitiveAction[];
-  /** Makes the repositories known and installs everything from them. */
+  /** Makes the repositories known. */
+  readonly sources: readonly PrimitiveAction[];
+  /** Installs everything from them. */
   readonly actions: readonly PrimitiveAction[];
   /** What takes back what `before` did. */
   readonly after: readonly PrimitiveAction[];
 }
 
 /**
- * The layer `packages`: every recipe's repositories, and every recipe's packages in one transaction. Nothing when nobody wants any. Throws
+ * The layers `repositories` and `packages`: every recipe's repositories, and every recipe's packages in one transaction. Nothing when nobody wants any. Throws
  * KIB_RECIPE_INVALID when recipes contradict each other.
  */
 export function planPackages(chosen: readonly ChosenRecipe[], context: RecipeContext): PackagesPlan {
@@ -48,7 +50,8 @@ export function planPackages(chosen: readonly ChosenRecipe[], context: RecipeCon
     repositories: distinct,
     setup,
     before: setup === undefined ? [] : manager.changeSources(setup),
-    actions: [...manager.sources(wanted), ...manager.transaction(wanted), ...(upgrade ? [rebootIntoNewKernel] : [])],
+    sources: manager.sources(wanted),
+    actions: [...manager.transaction(wanted), ...(upgrade ? [rebootIntoNewKernel] : [])],
     after: setup === undefined ? [] : manager.restoreSources(setup),
   };
 }

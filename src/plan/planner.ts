@@ -22,7 +22,7 @@ import { downloadsOf, requirementsOf } from './requirements.ts';
 import type { ChosenRecipe, ResolvedImage } from './resolved.ts';
 
 /** Layers that are nobody's recipe. */
-const RESERVED = ['boot', 'packages', PROVISION];
+const RESERVED = ['boot', 'repositories', 'packages', PROVISION];
 
 /** A layer before it has a key. */
 interface Part {
@@ -61,7 +61,7 @@ export function planBuild(
   const own = (at: Place): Part => ({ name: layerOf({ at }), actions: provision.at(at) });
   const parts: readonly Part[] = [
     own('before-packages'),
-    { name: 'packages', actions: [...packages.before, ...lowered(prepare), ...lowered(packages.actions)] },
+    ...packageParts([...packages.before, ...lowered(prepare)], lowered(packages.sources), lowered(packages.actions)),
     own('after-packages'),
     own('before-recipes'),
     ...recipes.flatMap(({ recipe: { name } }) => [
@@ -118,6 +118,20 @@ export function planBuild(
       ...ordered.map(({ recipe, params }) => recipe.properties?.(context, params) ?? {}),
     ),
   };
+}
+
+/** Reading what repositories sign takes long and depends on no package, so it is worth a layer; the files that name them alone are not. */
+function packageParts(
+  before: readonly PrimitiveAction[],
+  sources: readonly PrimitiveAction[],
+  install: readonly PrimitiveAction[],
+): readonly Part[] {
+  const areRead = sources.some((action) => action.kind === 'exec' && action.packages === true);
+  if (!areRead) return [{ name: 'packages', actions: [...before, ...sources, ...install] }];
+  return [
+    { name: 'repositories', actions: [...before, ...sources] },
+    { name: 'packages', actions: install },
+  ];
 }
 
 function requireSound(ordered: readonly ChosenRecipe[], context: RecipeContext, orderIssues: readonly ConfigIssue[]): void {

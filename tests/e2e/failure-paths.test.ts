@@ -225,21 +225,21 @@ describe.skipIf(isLeftOut('failing builds of a real guest'))('a build in a real 
     }
 
     /** Of a build that fails in this layer. */
-    const failure = (code: string, message: RegExp) => ({
+    const failure = (recipe: 'repositories' | 'packages', code: string, message: RegExp) => ({
       status: 7,
-      error: { code, message: expect.stringMatching(message) as string, details: { recipe: 'packages' } },
+      error: { code, message: expect.stringMatching(message) as string, details: { recipe } },
     });
 
     it('names a version that no repository has, and those there are', async () => {
       const run = await install([{ name: 'tool', version: '9.9' }]);
       const known = /no repository has tool in version 9\.9; there is 1\.0/;
-      expect(run, told(run)).toMatchObject(failure('KIB_PACKAGE_VERSION', known));
+      expect(run, told(run)).toMatchObject(failure('packages', 'KIB_PACKAGE_VERSION', known));
     });
 
     it('names a key that is not trusted', async () => {
       const run = await install(['tool'], { from: 'foreign' });
       const whose = new RegExp(`is signed by ${stranger.key.fingerprint}, which is not trusted`);
-      expect(run, told(run)).toMatchObject(failure('KIB_PACKAGE_KEY', whose));
+      expect(run, told(run)).toMatchObject(failure('repositories', 'KIB_PACKAGE_KEY', whose));
     });
 
     it('starts no machine for a repository that is not there', async () => {
@@ -255,12 +255,12 @@ describe.skipIf(isLeftOut('failing builds of a real guest'))('a build in a real 
       };
       const run = await install(['tool'], { from: 'late', onEvent });
       const again = /failed after 3 attempts: the package repository \S+\/late\/\S* cannot be read/;
-      expect(run, told(run)).toMatchObject(failure('KIB_PACKAGE_REPOSITORY', again));
+      expect(run, told(run)).toMatchObject(failure('repositories', 'KIB_PACKAGE_REPOSITORY', again));
     });
 
     it('names a full disk', async () => {
       const run = await install(['bulky'], { before: FILL });
-      expect(run, told(run)).toMatchObject(failure('KIB_GUEST_DISK_FULL', /the guest’s disk is full/));
+      expect(run, told(run)).toMatchObject(failure('packages', 'KIB_GUEST_DISK_FULL', /the guest’s disk is full/));
     });
 
     it('names who changes packages for too long, in a machine that can be kept', async () => {

@@ -1,16 +1,14 @@
-import { execFile, execFileSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type PlannedAction, raw, type Sh } from '../../src/core/index.ts';
+import { type PlannedAction, type PrimitiveAction, raw, type Sh, sh } from '../../src/core/index.ts';
 import { apt } from '../../src/plan/apt.ts';
 import { makeSigner } from '../support/openpgp.ts';
 import { canBeGuest, packageManagerWorld } from '../support/package-manager-world.ts';
 
-const exec = promisify(execFile);
 const canApt = canBeGuest('apt-get', 'bzip2', 'xz', 'gpg', 'openssl');
 const HTTP = 'http://repo.example.org/one';
 const HTTPS = 'https://repo.example.org/two';
@@ -97,94 +95,79 @@ describe.skipIf(!canApt)('package lists for apt (needs bzip2, xz-utils, openssl,
 
   const bothWays = (list: string) => [['Packages', Buffer.from(list)] as const, ['Packages.gz', gzipSync(list)] as const];
 
-  /** The planner's own action, of an apt whose world is a folder. */
-  function update(names: readonly string[]): PlannedAction {
-    const [action] = apt.sources({
-      repositories: [],
-      packages: names.map((name) => ({ name })),
-      settledLater: [],
-      upgrade: false,
-    });
-    if (action?.kind !== 'exec') throw new Error('no action');
-    // A second attempt does without the host, which is how these archives are reached.
-    return {
-      ...action,
-      script: below(action.script),
-      attempts: 1,
-      id: 'packages/1',
-      recipe: 'packages',
-      environment: { APT_CONFIG: join(root, 'apt.conf') },
-    };
-  }
-  /** The same for the transaction, which apt only simulates. */
-  function install(name: string): PlannedAction {
-    const wanted = { repositories: [], packages: [{ name }], settledLater: [], upgrade: false };
-    const [action] = apt.transaction(wanted);
-    if (action?.kind !== 'exec') throw new Error('no action');
-    const environment = { APT_CONFIG: join(root, 'apt.conf') };
-    return { ...action, script: below(action.script), attempts: 1, id: 'packages/2', recipe: 'packages', environment };
-  }
-  const below = (script: Sh): Sh => raw(script.text.replaceAll('/var/lib/apt/lists', lists));
-  const simulate = async (...names: string[]) => {
-    const env = { ...process.env, APT_CONFIG: join(root, 'apt.conf') };
-    return (await exec('apt-get', ['-s', '--no-install-recommends', 'install', ...names], { env })).stdout;
+  /** The planner's own actions, of an apt whose world is a folder, and whose transactions are simulated. */
+  const install = (...names: string[]): readonly PlannedAction[] => {
+    const packages = names.map((name) => ({ name }));
+    const wanted = { repositories: [], packages, settledLater: [], upgrade: false };
+    return [...apt.sources(wanted), ...apt.transaction(wanted)].map(here);
   };
+  const here = (action: PrimitiveAction, index: number): PlannedAction => {
+    if (action.kind !== 'exec') throw new Error('no action');
+    const environment = { APT_CONFIG: join(root, 'apt.conf') };
+    // A second attempt does without the host, which is how these archives are reached.
+    return { ...action, script: below(action.script), attempts: 1, id: `packages/${index}`, recipe: 'packages', environment };
+  };
+  const below = (script: Sh): Sh => raw(script.text.replaceAll('/var/lib/apt/lists', lists));
   const packagesIn = async (uri: string) => {
     const names = (await readdir(lists)).filter((name) => name.endsWith('_Packages') && name.includes(uri)).sort();
     const texts = await Promise.all(names.map((name) => readFile(join(lists, name), 'utf8')));
     return texts.flatMap((text) => [...text.matchAll(/^Package: (.*)$/gm)].map((match) => match[1]));
   };
   const logged = () => world.context.events.flatMap((event) => (event.type === 'log' ? [event.line] : []));
+  const simulated = () => logged().flatMap((line) => /^Inst (\S+ \(\S+)/.exec(line)?.[1] ?? []);
   const fetched = () => world.servers.log.filter((line) => !line.endsWith('/InRelease'));
 
   it('are what a package can need, from http, https and a list of mirrors, and apt takes them for its own', async () => {
-    await execute(update(['tool']));
+    await execute(...install('tool'));
     expect(await packagesIn('_one_')).toEqual(['tool', 'lib', 'other-lib', 'base', 'vital']);
     expect(await packagesIn('mirrors')).toEqual(['tool', 'real-interpreter']);
     expect(fetched().every((line) => line.includes('/by-hash/'))).toBe(true);
     expect(fetched()).toHaveLength(2);
-    const plan = await simulate('tool');
-    expect([...plan.matchAll(/^Inst (\S+ \(\S+)/gm)].map((match) => match[1])).toEqual(['lib (1', 'tool (2']);
+    expect(simulated()).toEqual(['lib (1', 'tool (2']);
     expect(logged().join('\n')).not.toContain('127.0.0.1');
 
     await anotherGuest();
-    await execute(update(['unrelated']));
+    await execute(...install('unrelated'));
     expect(await packagesIn('_one_')).toEqual(['unrelated', 'unrelated-lib', 'base', 'vital']);
     expect(fetched()).toEqual([]);
   });
 
-  it('are read whole when apt fails with the part, and are gone after the transaction', async () => {
-    await execute(update(['tool']));
-    const [name = ''] = (await readdir(lists)).filter((entry) => entry.includes('_one_') && entry.endsWith('_Packages'));
-    const path = join(lists, name);
-    const part = await readFile(path, 'utf8');
-    await writeFile(path, part.replaceAll(/^Package: (other-)?lib$/gm, 'Package: $1no-lib'));
-    await execute(install('tool'));
-    expect(logged().filter((line) => line.startsWith('Inst '))).toEqual([
-      expect.stringMatching(/^Inst lib /),
-      expect.stringMatching(/^Inst tool \(2/),
-    ]);
+  it('are read whole when apt fails with the part', async () => {
+    const [verify, transaction] = install('tool');
+    if (verify === undefined || transaction?.kind !== 'exec') throw new Error('no actions');
+    // As if the host had missed something that matters to the solver.
+    const spoilt = transaction.script.text.replace(
+      /^(\s*): >(\S+kib-excerpt)$/m,
+      `$1: >$2; sed -i 's/^Package: \\(other-\\)*lib$/Package: no-lib/' ${lists}/*_Packages`,
+    );
+    expect(spoilt).not.toBe(transaction.script.text);
+    await execute(verify, { ...transaction, script: raw(spoilt) });
     expect(logged().join('\n')).toContain('Depends: lib');
-    expect((await readdir(lists)).filter((entry) => entry.includes('Packages'))).toEqual([]);
+    expect(simulated()).toEqual(['lib (1', 'tool (2']);
+    expect(await packagesIn('_one_')).toHaveLength(7);
+    expect(await readdir(lists)).not.toContain('kib-excerpt');
   });
 
-  it('are read whole before it is said that nothing helps', async () => {
-    await execute(update(['unrelated']));
-    await expect(execute(install('nobody-has-it'))).rejects.toMatchObject({ code: 'KIB_PACKAGE_VERSION' });
+  it('stay as a part, for holds and the like, and are whole again after the next update', async () => {
+    await execute(...install('tool'));
+    expect(await packagesIn('_one_')).toHaveLength(5);
+    await execute(...[{ ...apt.install([])[0], script: sh`apt-get update` } as PrimitiveAction].map(here));
+    expect(await packagesIn('_one_')).toHaveLength(7);
+    await execute(...install('tool'));
+    expect(await packagesIn('_one_')).toHaveLength(5);
+    await execute(...apt.install(['unrelated']).map(here));
+    expect(simulated().at(-1)).toBe('unrelated (7');
     expect(await packagesIn('_one_')).toHaveLength(7);
   });
 
-  it('are read whole when no list has the package, so that apt itself says so', async () => {
-    await execute(update(['no-such-tool']));
-    expect(logged()).toContain('whole package lists are read: no list has no-such-tool');
+  it.each([
+    ['when no list has the package, so that apt itself says so', 'no-such-tool', 'no list has no-such-tool'],
+    ['for what is no name', '^no-such.*tool$', '^no-such.*tool$ is not the name of a package'],
+  ])('are read whole %s', async (_when, name, why) => {
+    await expect(execute(...install(name))).rejects.toMatchObject({ code: 'KIB_PACKAGE_VERSION' });
+    expect(logged()).toContain(`whole package lists are read: ${why}`);
     expect(await packagesIn('_one_')).toHaveLength(7);
     expect(await packagesIn('mirrors')).toHaveLength(3);
-  });
-
-  it('are read whole for what is no name', async () => {
-    await execute(update(['^un.*ed$']));
-    expect(logged()).toContain('whole package lists are read: ^un.*ed$ is not the name of a package');
-    expect(await packagesIn('_one_')).toHaveLength(7);
   });
 
   it('come from xz where there is no gzip, as in Debian’s suites of updates', async () => {
@@ -192,7 +175,7 @@ describe.skipIf(!canApt)('package lists for apt (needs bzip2, xz-utils, openssl,
       ['Packages', Buffer.from(list)],
       ['Packages.xz', compressedBy('xz', list)],
     ]);
-    await execute(update(['tool']));
+    await execute(...install('tool'));
     expect(await packagesIn('_one_')).toEqual(['tool', 'lib', 'other-lib', 'base', 'vital']);
     expect(await packagesIn('mirrors')).toEqual(['tool', 'real-interpreter']);
   });
@@ -202,7 +185,7 @@ describe.skipIf(!canApt)('package lists for apt (needs bzip2, xz-utils, openssl,
       ['Packages', Buffer.from(list)],
       ['Packages.bz2', compressedBy('bzip2', list)],
     ]);
-    await execute(update(['tool']));
+    await execute(...install('tool'));
     expect(logged().join('\n')).toMatch(
       /whole package lists are read: .*main\/binary-amd64\/Packages is there neither as gzip nor as xz/,
     );
@@ -212,7 +195,7 @@ describe.skipIf(!canApt)('package lists for apt (needs bzip2, xz-utils, openssl,
   it('are not taken when they are other bytes than the signed Release file says', async () => {
     for (const url of [...world.servers.files.keys()].filter((name) => name.startsWith(HTTP) && !name.endsWith('InRelease')))
       world.servers.files.set(url, gzipSync(`${ONE}\n${stanza('evil', { Provides: 'tool' })}`));
-    await expect(execute(update(['tool']))).rejects.toMatchObject({ code: expect.stringMatching(/^KIB_/) });
+    await expect(execute(...install('tool'))).rejects.toMatchObject({ code: expect.stringMatching(/^KIB_/) });
     expect(logged().join('\n')).toContain('whole package lists are read: ');
     expect(await packagesIn('_one_')).toEqual([]);
   });
@@ -220,7 +203,10 @@ describe.skipIf(!canApt)('package lists for apt (needs bzip2, xz-utils, openssl,
   it('are not asked for when the Release file is signed by nobody known', async () => {
     await using stranger = await makeSigner();
     await writeFile(join(world.context.root, 'key.asc'), stranger.key.armored);
-    await expect(execute(update(['tool']))).rejects.toMatchObject({ code: 'KIB_PACKAGE_KEY' });
+    await expect(execute(...install('tool'))).rejects.toMatchObject({
+      code: 'KIB_PACKAGE_KEY',
+      details: { action: 'packages/0' },
+    });
     expect(fetched()).toEqual([]);
   });
 });

@@ -22,9 +22,10 @@ describe('prepare', () => {
     const first = recipe('first', { prepare: () => [exec('one'), exec('two')] });
     const last = recipe('last', { prepare: () => [{ kind: 'file', path: '/etc/three', text: '' }], after: ['first'] });
     const { layers } = plan([last, wants, first]);
-    expect(layers.map(({ name }) => name)).toEqual(['boot', 'packages']);
-    expect(titlesOf(layers[1]?.actions)).toEqual(['one', 'two', 'write /etc/three', 'read the package lists', 'install jq']);
-    expect(layers[1]?.actions.map(({ id }) => id)).toEqual([1, 2, 3, 4, 5].map((place) => `packages/${place}`));
+    expect(layers.map(({ name }) => name)).toEqual(['boot', 'repositories', 'packages']);
+    expect(titlesOf(layers[1]?.actions)).toEqual(['one', 'two', 'write /etc/three', 'read what the package repositories sign']);
+    expect(layers[1]?.actions.map(({ id }) => id)).toEqual([1, 2, 3, 4].map((place) => `repositories/${place}`));
+    expect(titlesOf(layers[2]?.actions)).toEqual(['install jq']);
   });
 
   it('comes after the repositories of the base were changed', () => {
@@ -96,7 +97,7 @@ describe('packageSetup', () => {
     const actions = layers.flatMap((layer) => layer.actions);
     const variables = actions.map((action) => (action.kind === 'exec' ? [action.title, action.environment] : []));
     expect(variables).toEqual([
-      ['read the package lists', environment],
+      ['read what the package repositories sign', environment],
       ['install jq', environment],
       ['install socat', environment],
       ['true', undefined],

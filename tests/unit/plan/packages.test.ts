@@ -21,6 +21,7 @@ describe('planPackages', () => {
     expect(planPackages([recipe('a', [])], contextOf('debian13'))).toMatchObject({
       repositories: [],
       before: [],
+      sources: [],
       actions: [],
       after: [],
     });
@@ -31,9 +32,9 @@ describe('planPackages', () => {
     const plan = planPackages([recipe('a', [], { packageSetup })], contextOf('debian13'));
     expect(plan.before.map(({ title }) => title)).toContain('leave the repositories of the base alone');
     expect(plan.after.map(({ title }) => title)).toEqual(['bring the repositories of the base back']);
-    const titles = ['read the package lists', 'upgrade all packages', 'reboot into the new kernel'];
-    expect(plan.actions.map(({ title }) => title)).toEqual(titles);
-    const [update, install, reboot] = withPackageEnvironment(plan.actions, plan.setup);
+    expect(plan.sources.map(({ title }) => title)).toEqual(['read what the package repositories sign']);
+    expect(plan.actions.map(({ title }) => title)).toEqual(['upgrade all packages', 'reboot into the new kernel']);
+    const [update, install, reboot] = withPackageEnvironment([...plan.sources, ...plan.actions], plan.setup);
     for (const action of [update, install]) expect(action).toMatchObject({ environment: { http_proxy: 'http://proxy:3128' } });
     expect(reboot).not.toHaveProperty('environment');
   });

@@ -34,7 +34,19 @@ describe('planBuild', () => {
     ];
     const image = resolvedImage('debian13', { provision: [{ shell: 'true' }] }, { registry });
     const names = planBuild(image).layers.map(({ name }) => name);
-    expect(names).toEqual(['boot', 'packages', 'first', 'last', 'provision']);
+    expect(names).toEqual(['boot', 'repositories', 'packages', 'first', 'last', 'provision']);
+  });
+
+  it('reads repositories in a layer of its own where that is a step of its own, whatever packages there are', () => {
+    const layers = (id: string, name: string) => {
+      const registry = [recipe('wants', [], { packages: () => [{ name }] }), seal];
+      return planBuild(resolvedImage(id, {}, { registry })).layers;
+    };
+    expect(layers('rocky10', 'jq').map(({ name }) => name)).toEqual(['boot', 'packages']);
+    const [one, other] = [layers('debian13', 'jq'), layers('debian13', 'socat')];
+    expect(one.map(({ name }) => name)).toEqual(['boot', 'repositories', 'packages']);
+    expect(other[1]).toEqual(one[1]);
+    expect(other[2]?.key).not.toBe(one[2]?.key);
   });
 
   it('names actions by recipe and place, and keeps seal apart', () => {
@@ -143,9 +155,9 @@ describe('what cannot be planned', () => {
   });
 
   it('is a recipe with the name of a layer, or one that is there twice', () => {
-    const names = ['boot', 'packages', 'a', 'a'];
+    const names = ['repositories', 'packages', 'a', 'a'];
     expect(() => plan(names.map((name) => recipe(name, [])))).toThrow(
-      /cannot be called boot[^]*cannot be called packages[^]*a is there twice/,
+      /cannot be called repositories[^]*cannot be called packages[^]*a is there twice/,
     );
   });
 

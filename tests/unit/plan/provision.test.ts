@@ -99,6 +99,7 @@ describe('places', () => {
     expect(layersOf(planBuild(resolvedImage('debian13', { provision }, { registry })))).toEqual([
       'boot',
       'provision-before-packages',
+      'repositories',
       'packages',
       'provision-after-packages',
       'provision-before-recipes',

@@ -3,7 +3,7 @@ import { LISTS_PATH } from './answer-lists.ts';
 
 /**
  * A program for the guest: with names of packages as arguments it asks this host for what of the package lists they can need, and puts that where apt
- * looks for lists, in place of any other. The Release files are there and were verified by apt. Fails, and changes nothing, where the host says that whole lists are needed.
+ * looks for lists, in place of any other, older than those of any server, lest apt takes them for its list that did not change. The Release files are there and were verified by apt. Fails, and changes nothing, where the host says that whole lists are needed.
  * bash(1) is essential in Debian and Ubuntu and the only essential program there that opens connections.
  */
 export function aptListsProgram({ port, token }: { readonly port: number; readonly token: string }): Sh {
@@ -36,7 +36,7 @@ export function aptListsProgram({ port, token }: { readonly port: number; readon
     mkdir "$work/new"
     awk -v into="$work/new/" '/^@/ { name = substr($0, 2); whole = name == ""; next } { print >(into name) } END { exit !whole }' <&3
     find . -maxdepth 1 -name '*_Packages*' -delete
-    find "$work/new" -type f -exec install -m 0644 -t . {} +
+    find "$work/new" -type f -exec chmod 0644 {} + -exec touch -d @0 {} + -exec mv -t . {} +
   `;
 }
 
@@ -47,5 +47,5 @@ const RELEASE = String.raw`
   over { next }
   /^[^ ]/ { digests = /^SHA256:/ }
   digests && $3 ~ /(^|\/)Packages(\.[a-z0-9]+)?$/ { print "digest", file, $1, $3 }
-  /^(Architectures|No-Support-for-Architecture-all|Acquire-By-Hash):/ { sub(/:[[:blank:]]*/, " "); print "field", file, $0 }
+  /^(Architectures|No-Support-for-Architecture-all|Acquire-By-Hash):/ { sub(/: */, " "); print "field", file, $0 }
 `.trim();

@@ -25,12 +25,12 @@ describe('layers to keep', () => {
   const recipes = (count: number) => Array.from({ length: count }, (_, index) => `recipe-${index}`);
 
   it('are all of them while they are few', () => {
-    expect(keptLayers(['boot', 'prepared', 'packages'], 3)).toEqual([0, 1, 2]);
+    expect(keptLayers(['boot', 'repositories', 'packages'], 3)).toEqual([0, 1, 2]);
     expect(keptLayers([])).toEqual([]);
   });
 
   it('are those up to the packages and the last ones when there are many', () => {
-    const many = ['boot', 'prepared', 'packages', ...recipes(97)];
+    const many = ['boot', 'repositories', 'packages', ...recipes(97)];
     expect(keptLayers(many.slice(0, 8), 5)).toEqual([0, 1, 2, 6, 7]);
     expect(keptLayers(many)).toHaveLength(16);
     expect(keptLayers(many).slice(0, 4)).toEqual([0, 1, 2, 87]);
@@ -38,9 +38,9 @@ describe('layers to keep', () => {
   });
 
   it('are the first, that of the packages and the last where only three are worth it', () => {
-    expect(keptLayers(['boot', 'prepared', 'packages', ...recipes(5)], 3)).toEqual([0, 2, 7]);
+    expect(keptLayers(['boot', 'repositories', 'packages', ...recipes(5)], 3)).toEqual([0, 2, 7]);
     expect(keptLayers(['boot', 'packages', ...recipes(5)], 3)).toEqual([0, 1, 6]);
-    expect(keptLayers(['boot', 'provision-before-packages', 'prepared', 'packages', 'node'], 3)).toEqual([0, 3, 4]);
+    expect(keptLayers(['boot', 'provision-before-packages', 'repositories', 'packages', 'node'], 3)).toEqual([0, 3, 4]);
   });
 
   it('are never more than there may be, and always the first, that of the packages and the last', () => {
