@@ -52,6 +52,35 @@ function endOf(channel: ClientChannel): HostSession['ended'] {
   return ended;
 }
 
+/**
+ * The session of a program, unless the signal aborts first. The program may run by then although nobody here knows it yet: it is ended before this
+ * rejects, or as soon as the server answers.
+ */
+export async function abortableSession(signal: AbortSignal, opening: Promise<HostSession>, clock: Clock): Promise<HostSession> {
+  try {
+    return await abortable(signal, opening);
+  } catch (error) {
+    const isOver = opening.then((late) => endUnread(late, clock)).catch(() => {});
+    await Promise.race([isOver, clock.sleep(END_MS)]);
+    throw error;
+  }
+}
+
+/** A channel closes only once all that came over it was read. */
+async function endUnread(session: HostSession, clock: Clock): Promise<void> {
+  session.channel.resume();
+  session.channel.stderr.resume();
+  await endProgram(session, clock);
+}
+
+/** Ends a program's input, sends it SIGTERM and waits a moment for its end. */
+async function endProgram({ channel, ended }: HostSession, clock: Clock): Promise<void> {
+  channel.signal('TERM');
+  channel.end();
+  await Promise.race([ended.catch(() => {}), clock.sleep(END_MS)]);
+  channel.close();
+}
+
 /** Feeds a program, and reads what it says to its end. */
 export async function runProgram({ channel, ended }: HostSession, options: HostRunOptions, clock: Clock): Promise<HostRunResult> {
   const { signal, input, output } = options;
@@ -65,10 +94,7 @@ export async function runProgram({ channel, ended }: HostSession, options: HostR
   // A program that ends early does not read all of it; its exit code says whether that was meant.
   else pipeline(input, channel, { signal }).catch(() => channel.end());
   const exitCode = await abortable(signal, ended).catch(async (error: unknown) => {
-    channel.signal('TERM');
-    channel.end();
-    await Promise.race([ended.catch(() => {}), clock.sleep(END_MS)]);
-    channel.close();
+    await endProgram({ channel, ended }, clock);
     throw error;
   });
   await written;

@@ -3,7 +3,15 @@ import type { Duplex } from 'node:stream';
 import type { Client } from 'ssh2';
 import { type Clock, type Endpoint, errorMessage, isKibError, KibError, quote, retry, throwIfAborted } from '../core/index.ts';
 import { connectClient, type HostLogin } from './host-login.ts';
-import { abortable, type HostRunOptions, type HostRunResult, type HostSession, openSession, runProgram } from './host-program.ts';
+import {
+  abortable,
+  abortableSession,
+  type HostRunOptions,
+  type HostRunResult,
+  type HostSession,
+  openSession,
+  runProgram,
+} from './host-program.ts';
 
 const ATTEMPTS = 3;
 const RETRY_MS = 500;
@@ -61,15 +69,14 @@ export class SshHost implements AsyncDisposable {
 
   /** Opens a session for a program; over a new connection when the one at hand turns out to be broken, since nothing has run yet. */
   async #session(command: string, signal: AbortSignal): Promise<HostSession> {
-    const drop = ({ channel }: HostSession): void => channel.close();
     const client = await this.#connected(signal);
     try {
-      return await abortable(signal, openSession(client, command), drop);
+      return await abortableSession(signal, openSession(client, command), this.#clock);
     } catch {
       throwIfAborted(signal);
       client.destroy();
       this.#client = undefined;
-      return abortable(signal, openSession(await this.#connected(signal), command), drop);
+      return abortableSession(signal, openSession(await this.#connected(signal), command), this.#clock);
     }
   }
 

@@ -70,7 +70,11 @@ export async function startSshServer(options: TestSshServerOptions = {}): Promis
       const session = accept();
       session.on('exec', (acceptExec, _reject, info) => {
         commands.push(info.command);
-        runCommand(info.command, acceptExec(), dir);
+        const kill = runCommand(info.command, acceptExec(), dir);
+        session.on('signal', (acceptSignal, _rejectSignal, { name }) => {
+          acceptSignal?.();
+          kill(`SIG${name}` as NodeJS.Signals);
+        });
       });
       session.on('sftp', (acceptSftp) => serveSftp(acceptSftp(), options));
     });
@@ -121,7 +125,8 @@ function verify(publicKey: string, blob: Buffer | undefined, signature: Buffer):
   return !(key instanceof Error) && blob !== undefined && key.verify(blob, signature);
 }
 
-function runCommand(command: string, channel: ServerChannel, dir: string): void {
+/** Returns what sends a signal to the command and all that it started. */
+function runCommand(command: string, channel: ServerChannel, dir: string): (signal: NodeJS.Signals) => void {
   const child = spawn('/bin/sh', ['-c', command], {
     cwd: dir,
     detached: true,
@@ -141,4 +146,7 @@ function runCommand(command: string, channel: ServerChannel, dir: string): void 
     else channel.exit(code);
     channel.end();
   });
+  return (signal) => {
+    if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) process.kill(-child.pid, signal);
+  };
 }

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { Secret, systemClock } from '../../../src/core/index.ts';
+import { countingSignal } from '../../../src/testing/counting-signal.ts';
+import { CANCELLED, fuzz } from '../../../src/testing/outcome.ts';
 import { SshHost } from '../../../src/transport/host.ts';
 import { generateKeyPair } from '../../../src/transport/keys.ts';
 import { parsePublicKey } from '../../../src/transport/known-hosts.ts';
@@ -73,6 +75,25 @@ describe('a login to a hypervisor’s host', () => {
     await expect(running).rejects.toMatchObject({ code: 'KIB_CANCELLED' });
     await expect(host.run(['true'], { signal: abort.signal })).rejects.toMatchObject({ code: 'KIB_CANCELLED' });
     expect(await host.run(['true'], { signal: never })).toMatchObject({ exitCode: 0 });
+  });
+
+  it('waits for the end of what it started, at whichever step it is aborted', async () => {
+    await using server = await startSshServer();
+    const aborted = await fuzz(
+      (step) => ({ signal: countingSignal(step) }),
+      async ({ buildId, signal }) => {
+        await using host = login(server);
+        try {
+          await host.run(['sh', '-c', 'sleep 1; exit', buildId], { signal });
+        } finally {
+          // For what nobody waited for.
+          await systemClock.sleep(200);
+        }
+      },
+    );
+    expect(server.commands.length).toBeGreaterThan(1);
+    expect(aborted.length).toBeGreaterThan(2);
+    for (const outcome of aborted) expect(outcome).toEqual(CANCELLED);
   });
 
   it('refuses another host key, and names a refused login', async () => {
