@@ -10,6 +10,8 @@ const PIPE_STATUS = 141;
 
 // The HTTP parser of undici is WebAssembly; optimizing it at run time takes up to 30 MB, for a parser that hardly ever runs (bench/README.md).
 setFlagsFromString('--liftoff-only');
+// For src/io/spent-buffers.ts.
+setFlagsFromString('--expose-gc');
 
 const interrupt = new AbortController();
 let builds: LiveBuilds | undefined;

@@ -4,6 +4,7 @@ import { type Clock, type Context, KibError, maskUrl, retry, throwIfAborted, wit
 import { requestedDelay, statusError, transferError } from './http-error.ts';
 import { authorization, httpUrl, redirect } from './http-target.ts';
 import { openDispatcher } from './network.ts';
+import { noteSpent } from './spent-buffers.ts';
 
 /** How long a server may be silent. */
 export interface HttpDeadlines {
@@ -114,6 +115,7 @@ export class HttpClient implements AsyncDisposable {
         if (next.done === true) return;
         received += next.value.length;
         await sink(next.value, received);
+        noteSpent(next.value.length);
       }
     } finally {
       watch.abort();

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { errorMessage, isKibError, maskUrls } from '../../core/index.ts';
+import { noteSpent } from '../../io/spent-buffers.ts';
 import { answerLists, LISTS_PATH } from './lists/answer-lists.ts';
 import { type MirrorGroups, mirrorsOf, rewriteMirrors } from './mirror-list.ts';
 import { type Relay, type Source, statusFor } from './relay.ts';
@@ -128,6 +129,7 @@ async function pump(chunks: AsyncIterable<Buffer>, res: ServerResponse): Promise
   for await (const chunk of chunks) {
     if (res.destroyed) return;
     if (!res.write(chunk)) await Promise.race([once(res, 'drain'), gone]);
+    noteSpent(chunk.length);
   }
   res.end();
 }

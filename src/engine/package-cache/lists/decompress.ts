@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { errorMessage } from '../../../core/index.ts';
+import { noteSpent } from '../../../io/spent-buffers.ts';
 
 /** In order of preference: gzip takes the least time. */
 export const COMPRESSIONS = ['.gz', '.xz'] as const;
@@ -26,9 +27,13 @@ export async function decompress(
       throw error;
     }
   }
+  const takeOne = (chunk: Buffer): void => {
+    take(chunk);
+    noteSpent(chunk.length);
+  };
   try {
-    if (compression === '.xz') await unxz(guarded(), take);
-    else await pipeline(guarded(), createGunzip(), (text) => takeAll(text, take));
+    if (compression === '.xz') await unxz(guarded(), takeOne);
+    else await pipeline(guarded(), createGunzip(), (text) => takeAll(text, takeOne));
   } catch (error) {
     if (failure !== undefined) throw failure.error;
     throw new DecompressError(`it cannot be decompressed: ${errorMessage(error)}`, { cause: error });

@@ -39,13 +39,13 @@ export class StanzaSplitter {
 /** Calls `take` for every field of a stanza, with where its name and its value stand; the value goes on over lines that begin with a blank. */
 export function eachField(
   stanza: Buffer,
-  take: (nameStart: number, nameEnd: number, valueStart: number, valueEnd: number) => void,
+  take: (stanza: Buffer, nameStart: number, nameEnd: number, valueStart: number, valueEnd: number) => void,
 ): void {
   for (let start = 0; start < stanza.length; ) {
     let end = lineEnd(stanza, start);
     while (stanza[end + 1] === BLANK || stanza[end + 1] === TAB) end = lineEnd(stanza, end + 1);
     const colon = stanza.indexOf(COLON, start);
-    if (colon !== -1 && colon < end) take(start, colon, colon + 1, end);
+    if (colon !== -1 && colon < end) take(stanza, start, colon, colon + 1, end);
     start = end + 1;
   }
 }
